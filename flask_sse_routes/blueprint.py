@@ -1,0 +1,128 @@
+"""`RouteBlueprint`: a Flask blueprint whose views are declared routes.
+
+Floor 2. Routes are checked when they are added; they meet the app, its hooks and the
+blueprint's place in it when the blueprint is registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from flask import Blueprint, request
+from flask.blueprints import BlueprintSetupState
+from flask.wrappers import Response
+from werkzeug.exceptions import HTTPException
+
+from .errors import DeclarationError, StreamError
+from .extension import runtime_of, this_app
+from .hooks import AnyHook, Hook, flatten
+from .kinds import Call, get_kind
+from .routes import Route, bind, define_route
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class RouteBlueprint(Blueprint):
+    """A blueprint of declared routes: a mapping, decorators, or both.
+
+    `hooks` run for each of its routes, and of the blueprints nested in it, after the app's
+    and before a route's own. Everything else is as in `flask.Blueprint`. Raises
+    `DeclarationError` for a route that cannot work.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        import_name: str,
+        routes: Mapping[str, Route] | None = None,
+        *,
+        hooks: Iterable[AnyHook] = (),
+        **options: Any,
+    ) -> None:
+        super().__init__(name, import_name, **options)
+        self.hooks = flatten(hooks, f"RouteBlueprint {name!r}")
+        self.routes: dict[str, Route] = {}
+        self.record(_introduce)
+        for route_name, route in (routes or {}).items():
+            self.add_route(route_name, route)
+
+    def add_route(self, name: str, route: Route) -> Route:
+        """Check a route and add it under `name`; return it complete."""
+        route = bind(route, name)
+        kind = get_kind(route.kind, route.owner)
+        route = kind.check(route)
+        if name in self.routes:
+            raise DeclarationError(f"Route {name!r} is defined twice; rename one of them.")
+        self.routes[name] = route
+
+        def add(state: BlueprintSetupState) -> None:
+            hooks = (*_inherited_hooks(state), *route.hooks)
+            view = _view(route, hooks)
+            state.add_url_rule(route.rule, name, view, methods=[route.method])
+
+        self.record(add)
+        return route
+
+    def http(self, path: str | None = None, **options: Any) -> Callable[[F], F]:
+        """Declare the decorated function an http route; its name is the route's."""
+        return self._decorator("http", path, options)
+
+    def sse(self, path: str | None = None, **options: Any) -> Callable[[F], F]:
+        """Declare the decorated generator function an sse route; its name is the route's."""
+        return self._decorator("sse", path, options)
+
+    def _decorator(self, kind: str, path: str | None, options: dict[str, Any]) -> Callable[[F], F]:
+        if callable(path):
+            raise DeclarationError(f"Write @{self.name}.{kind}(), with parentheses.")
+        name = options.pop("name", None)
+
+        def decorate(function: F) -> F:
+            route = define_route(function, kind=kind, path=path, **options)
+            self.add_route(name or function.__name__, route)
+            return function
+
+        return decorate
+
+
+def _introduce(state: BlueprintSetupState) -> None:
+    """Make the blueprint known to the app's runtime, which is set up if there is none."""
+    runtime_of(state.app).add_blueprint(_full_name(state), state.url_prefix)
+
+
+def _full_name(state: BlueprintSetupState) -> str:
+    return f"{state.name_prefix}.{state.name}".lstrip(".")
+
+
+def _inherited_hooks(state: BlueprintSetupState) -> tuple[Hook, ...]:
+    """Return the hooks of the blueprints around a route, from the outermost in."""
+    hooks: list[Hook] = []
+    parts = _full_name(state).split(".")
+    for length in range(1, len(parts) + 1):
+        blueprint = state.app.blueprints.get(".".join(parts[:length]))
+        if isinstance(blueprint, RouteBlueprint):
+            hooks.extend(blueprint.hooks)
+    return tuple(hooks)
+
+
+def _view(route: Route, hooks: tuple[Hook, ...]) -> Callable[..., Response]:
+    kind = get_kind(route.kind, route.owner)
+
+    def view(**_variables: Any) -> Response:
+        app = this_app()
+        runtime = runtime_of(app)
+        all_hooks = (*runtime.hooks, *hooks)
+        actual = request._get_current_object()  # type: ignore[attr-defined]  # a proxy
+        try:
+            return kind.respond(Call(app, runtime, route, all_hooks, actual))
+        except StreamError as error:
+            raise _as_http(error) from error
+
+    return view
+
+
+def _as_http(error: StreamError) -> HTTPException:
+    """Return the HTTP form of an error that came before the first event."""
+    refusal = HTTPException(error.detail)
+    refusal.code = error.status
+    return refusal

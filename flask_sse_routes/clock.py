@@ -1,0 +1,95 @@
+"""One clock for all streams of a process: heartbeats, time limits, send timeouts.
+
+Floor 1. A timed wait for every stream was measured at 10 us per delivery; here a stream
+costs one entry in a heap, looked at when its time has come, and is not touched by a send.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from . import concurrency
+
+log = logging.getLogger(__name__)
+
+# Called with the time; returns when it wants to be called next, or `None` for never again.
+Tick = Callable[[float], float | None]
+
+
+class Timer:
+    """One entry of the clock. `cancel` lets go of what it would have called."""
+
+    __slots__ = ("order", "tick", "when")
+
+    def __init__(self, when: float, order: int, tick: Tick) -> None:
+        self.when = when
+        self.order = order
+        self.tick: Tick | None = tick
+
+    def __lt__(self, other: Timer) -> bool:
+        return (self.when, self.order) < (other.when, other.order)
+
+    def cancel(self) -> None:
+        self.tick = None
+
+
+class Clock:
+    """Calls ticks at their time (`time.monotonic`), from one task of its own."""
+
+    def __init__(self) -> None:
+        self._heap: list[Timer] = []
+        self._order = itertools.count()
+        self._lock = threading.Lock()
+        self._changed = threading.Event()
+        self._started = False
+
+    def at(self, when: float, tick: Tick) -> Timer:
+        """Call `tick` at `when`, and then whenever its own result says."""
+        timer = Timer(when, next(self._order), tick)
+        with self._lock:
+            heapq.heappush(self._heap, timer)
+            first = self._heap[0] is timer
+            started, self._started = self._started, True
+        if not started:
+            concurrency.task(self._run, "sse-clock").start()
+        elif first:
+            self._changed.set()
+        return timer
+
+    def _run(self) -> None:
+        while True:
+            self._changed.clear()
+            self._changed.wait(self._ring_all(time.monotonic()))
+
+    def _ring_all(self, now: float) -> float | None:
+        """Ring every timer that is due; return the seconds to the next one."""
+        while True:
+            with self._lock:
+                if not self._heap:
+                    return None
+                if self._heap[0].when > now and self._heap[0].tick is not None:
+                    return self._heap[0].when - now
+                timer = heapq.heappop(self._heap)
+            self._ring(timer, now)
+
+    def _ring(self, timer: Timer, now: float) -> None:
+        tick = timer.tick
+        if tick is None:
+            return
+        try:
+            when = tick(now)
+        except Exception:
+            log.exception("A timer failed")
+            return
+        if when is not None and timer.tick is not None:
+            timer.when = when
+            with self._lock:
+                heapq.heappush(self._heap, timer)
+
+
+get_clock: Callable[[], Clock] = concurrency.once_per_process(Clock)

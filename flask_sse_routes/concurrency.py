@@ -1,0 +1,176 @@
+"""Tasks, signals and waiting, in the form the process has: greenlets or threads.
+
+Floor 1, and the one place beside `gunicorn` that imports gevent. The form is looked up at
+each call, never at import, because gevent may patch the process after this package was
+imported. Under gevent `threading.Event` is gevent's own, so a signal is simply that.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+# Threads that `run` may use at once under gevent; handlers beyond that wait their turn.
+RUN_THREADS = 64
+
+
+def cooperative() -> bool:
+    """Tell whether gevent has patched this process."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("socket"))
+
+
+class Task(Protocol):
+    """A running function. `interruptible` is set by the function around what may be cut off."""
+
+    interruptible: bool
+
+    def start(self) -> None:
+        """Begin to run."""
+
+    def interrupt(self, error: BaseException) -> None:
+        """Raise `error` where the task blocks, if it is interruptible; never blocks."""
+
+    def is_current(self) -> bool:
+        """Tell whether the caller is the task itself."""
+
+
+class ThreadTask:
+    """A daemon thread. It cannot be interrupted: what it runs asks whether it should end."""
+
+    def __init__(self, function: Callable[[], None], name: str) -> None:
+        self.interruptible = False
+        self._thread = threading.Thread(target=function, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def interrupt(self, error: BaseException) -> None:
+        pass
+
+    def is_current(self) -> bool:
+        return threading.current_thread() is self._thread
+
+
+class GreenletTask:
+    """A greenlet, interrupted from the hub and only while it says that it may be."""
+
+    def __init__(self, function: Callable[[], None], name: str) -> None:
+        import gevent
+
+        self.interruptible = False
+        self._greenlet = gevent.Greenlet(function)
+        self._greenlet.name = name
+
+    def start(self) -> None:
+        self._greenlet.start()
+
+    def interrupt(self, error: BaseException) -> None:
+        self._greenlet.parent.loop.run_callback(self._throw, error)
+
+    def _throw(self, error: BaseException) -> None:
+        # Checked here and not in `interrupt`: what it blocked on may have come in between.
+        if self.interruptible and not self._greenlet.dead:
+            self.interruptible = False
+            self._greenlet.throw(error)
+
+    def is_current(self) -> bool:
+        import gevent
+
+        return gevent.getcurrent() is self._greenlet
+
+
+def task(function: Callable[[], None], name: str) -> Task:
+    """Return a task for `function`, not yet started."""
+    return (GreenletTask if cooperative() else ThreadTask)(function, name)
+
+
+def breathe() -> None:
+    """Let other greenlets run; threads need no help."""
+    if cooperative():
+        time.sleep(0)
+
+
+def run(function: Callable[..., Any], *args: Any) -> Any:
+    """Call `function` where its computing holds up nobody else, and return its result."""
+    return _pool().apply(function, args) if cooperative() else function(*args)
+
+
+@functools.cache
+def _pool() -> Any:
+    from gevent.threadpool import ThreadPool
+
+    return ThreadPool(RUN_THREADS)
+
+
+def epoll() -> Any:
+    """Return a real epoll object, or `None` where the platform has none."""
+    if cooperative():
+        from gevent import monkey
+
+        try:
+            return monkey.get_original("select", "epoll")()
+        except AttributeError:
+            return None
+    return select.epoll() if hasattr(select, "epoll") else None
+
+
+def on_readable(fd: int, function: Callable[[], None], name: str) -> object:
+    """Call `function` whenever `fd` is readable; keep the returned object alive.
+
+    Under gevent it runs in the hub and must not block.
+    """
+    if cooperative():
+        import gevent
+
+        watcher = gevent.get_hub().loop.io(fd, 1)
+        watcher.start(function)
+        return watcher
+    thread = threading.Thread(target=_poll_forever, args=(fd, function), name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _poll_forever(fd: int, function: Callable[[], None]) -> None:
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    while True:
+        poller.poll()
+        function()
+
+
+def native_thread(function: Callable[[Callable[[float], None]], None]) -> int:
+    """Start a real thread beside gevent's hub; `function` gets the real `time.sleep`.
+
+    Returns the identifier of the calling thread, the hub's, for `sys._current_frames`.
+    """
+    from gevent import monkey
+
+    start: Any = monkey.get_original("_thread", "start_new_thread")
+    identify: Any = monkey.get_original("_thread", "get_ident")
+    start(function, (monkey.get_original("time", "sleep"),))
+    return int(identify())
+
+
+def once_per_process(make: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a function that makes one object per process, at its first call there.
+
+    A fork (gunicorn's workers, multiprocessing) starts afresh in the child: threads and
+    epoll objects do not survive it.
+    """
+    held: dict[int, Any] = {}
+
+    def get() -> Any:
+        pid = os.getpid()
+        if pid not in held:
+            made = make()
+            held.setdefault(pid, made)
+        return held[pid]
+
+    return get

@@ -1,0 +1,45 @@
+"""What gunicorn's own gevent and gthread workers need: streams that end when they should.
+
+Floor 3. In `gunicorn.conf.py`: `from flask_sse_routes.gunicorn import post_worker_init`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from . import concurrency
+from .streams import EVERY_APPS, PROCESS
+
+# Seconds between looks at the worker, and how long before `graceful_timeout` all must end.
+LOOK = 0.1
+MARGIN = 2.0
+# gthread serves other requests with the threads that streams leave.
+SPARE_THREADS = 2
+
+
+def post_worker_init(worker: Any) -> None:
+    """Drain the worker's streams when it is to stop: SIGTERM, reload or `max_requests`.
+
+    gunicorn calls it in each worker before the first request. All three causes show in
+    `worker.alive`. A gthread worker keeps two threads free of streams.
+    """
+    if hasattr(worker, "tpool"):
+        PROCESS.max_streams = max(1, worker.cfg.threads - SPARE_THREADS)
+    concurrency.task(lambda: _watch(worker), "sse-drain").start()
+
+
+def _watch(worker: Any) -> None:
+    while worker.alive:
+        time.sleep(LOOK)
+    deadline = time.monotonic() + max(0.0, worker.cfg.graceful_timeout - MARGIN)
+    drain(everything=False)
+    while time.monotonic() < deadline:
+        time.sleep(LOOK)
+    drain(everything=True)
+
+
+def drain(*, everything: bool) -> None:
+    """End the streams of all apps in this process; see `Streams.drain`."""
+    for streams in list(EVERY_APPS):
+        streams.drain(everything=everything)

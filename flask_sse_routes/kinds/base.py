@@ -1,0 +1,154 @@
+"""What a kind of route is: one object with `check`, `respond` and its options.
+
+Floor 2. `check` runs when a route is added to a blueprint, `respond` for every request,
+inside the request context.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
+
+from flask import Flask
+from flask.wrappers import Request, Response
+from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
+
+from ..config import Config
+from ..context import Context
+from ..errors import DeclarationError, InputError
+from ..hooks import Hook, HookRun
+from ..routes import Route
+from ..schema import Fallback
+from ..streams import Streams
+
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+
+
+class Runtime(Protocol):
+    """What a kind needs of the app that a route is registered with."""
+
+    streams: Streams
+    identify: Any
+
+    @property
+    def config(self) -> Config:
+        """The app's configuration."""
+
+    @property
+    def fallback(self) -> Fallback:
+        """What serialises a type that pydantic does not know."""
+
+    @property
+    def max_streams(self) -> int | None:
+        """The number of streams that may be open in this process."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One request to one route."""
+
+    app: Flask
+    runtime: Runtime
+    route: Route
+    hooks: tuple[Hook, ...]
+    request: Request
+
+    def context(self) -> Context:
+        """Return a new context for this call."""
+        return Context(self.app, self.route, self.request, self.runtime.identify)
+
+    def read_input(self, ctx: Context) -> None:
+        """Validate the request's input into `ctx.input`. Raises `HTTPException`."""
+        schema = self.route.input_schema
+        if schema is None:
+            return
+        try:
+            ctx.input = schema.validate(self._data())
+        except InputError as error:
+            refusal = UnprocessableEntity(str(error))
+            refusal.errors = error.errors  # type: ignore[attr-defined]  # an extension member
+            raise refusal from error
+
+    def _data(self) -> Any:
+        data = self._body() if self.request.method in BODY_METHODS else self._query()
+        if self.request.view_args and isinstance(data, dict):
+            return {**data, **self.request.view_args}
+        return data
+
+    def _query(self) -> dict[str, Any]:
+        schema = self.route.input_schema
+        assert schema is not None
+        data = schema.collect(self.request.args)
+        if "last_event_id" not in schema.fields:
+            data.pop("last_event_id", None)  # the transport's own, see context.last_event_id
+        return data
+
+    def _body(self) -> Any:
+        request, schema = self.request, self.route.input_schema
+        assert schema is not None
+        if request.is_json:
+            return self._json()
+        if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
+            return schema.collect(request.form)
+        if not request.mimetype and not request.content_length:
+            return {}
+        raise UnsupportedMediaType("Send application/json or a form.")
+
+    def _json(self) -> Any:
+        try:
+            return self.app.json.loads(self.request.get_data())
+        except (ValueError, RecursionError) as error:
+            raise BadRequest("The body is not valid JSON.") from error
+
+    def cleanup(self, run: HookRun, ctx: Context, outcome: str, error: Any = None) -> None:
+        """Run the cleanup hooks in an app context of their own."""
+        ctx.outcome = outcome
+        ctx.error = error
+        if run.needs_cleanup:
+            with self.app.app_context():
+                run.cleanup()
+
+
+class Kind:
+    """A kind of route. Subclass it, and give an instance to `register_kind`.
+
+    `options` are the names that `define_route` takes for this kind, with their defaults.
+    """
+
+    options: ClassVar[Mapping[str, Any]] = {}
+
+    def check(self, route: Route) -> Route:
+        """Refuse what cannot work, and return the route with its options complete.
+
+        Raises `DeclarationError`.
+        """
+        for name in route.options:
+            if name not in self.options:
+                raise DeclarationError(self._unknown(route, name))
+        return replace(route, options={**self.options, **route.options})
+
+    def respond(self, call: Call) -> Response:
+        """Answer a request."""
+        raise NotImplementedError
+
+    def _unknown(self, route: Route, name: str) -> str:
+        sentence = f"{route.owner}: unknown option {name!r} for kind {route.kind!r}"
+        near = difflib.get_close_matches(name, [*self.options, *COMMON_OPTIONS], n=1)
+        return f"{sentence}; did you mean {near[0]!r}?" if near else f"{sentence}."
+
+
+COMMON_OPTIONS = [
+    "kind",
+    "method",
+    "path",
+    "input",
+    "output",
+    "events",
+    "hooks",
+    "summary",
+    "description",
+    "tags",
+    "deprecated",
+]

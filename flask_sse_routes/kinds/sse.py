@@ -1,0 +1,303 @@
+"""The `sse` kind: the handler yields many times, the response is a stream of events.
+
+Floor 2. `respond` decides whether there is a stream; from then on `streams.Stream` does.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import operator
+import random
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+from flask.wrappers import Response
+from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
+
+from .. import wire
+from ..codec import EventCodec, EventTypes
+from ..concurrency import cooperative
+from ..context import Context
+from ..errors import DeclarationError, EventError
+from ..hooks import HookRun
+from ..problems import problem_of
+from ..routes import Route
+from ..schema import OutputSchema, union_members, yielded_type
+from ..sockets import client_socket
+from ..sources import GeneratorSource
+from ..stalls import get_stall_watch
+from ..steps import CONTEXTS, contexts
+from ..streams import TRY_LATER, Peer, Stream, Timing, retry_between
+from ..transport import StreamBody, stream_response
+from .base import Call, Kind
+
+log = logging.getLogger(__name__)
+
+EVENT_STREAM = "text/event-stream"
+UNAVAILABLE = frozenset({502, 503, 504})
+# What `iter` takes and yet is no stream of events.
+NO_STREAMS = (str, bytes, bytearray, Mapping)
+
+
+class Choice(NamedTuple):
+    """An option of the kind with a fixed set of values."""
+
+    name: str
+    values: tuple[str | None, ...]
+
+
+CHOICES = (
+    Choice("context", CONTEXTS),
+    Choice("on_end", ("stop", "reconnect")),
+    Choice("drain", (None, "now", "finish")),
+)
+
+
+class SseKind(Kind):
+    """One request, a stream of events.
+
+    Options: `context` (`step`, `stream`, `none`), `on_end` (`stop`, `reconnect`), `drain`
+    (`now`, `finish`; by default `now` for GET), `max_duration` and `open_timeout` (seconds).
+    """
+
+    options: ClassVar[Mapping[str, Any]] = {
+        "context": "step",
+        "on_end": "stop",
+        "drain": None,
+        "max_duration": None,
+        "open_timeout": None,
+    }
+
+    def check(self, route: Route) -> Route:
+        route = super().check(route)
+        for choice in CHOICES:
+            _check_choice(route, choice)
+        _check_seconds(route, "max_duration", least=0.001)
+        _check_seconds(route, "open_timeout", least=0)
+        return replace(route, event_types=_event_types(route))
+
+    def respond(self, call: Call) -> Response:
+        ctx = call.context()
+        if _is_finished(call):
+            return call.app.response_class(status=204)
+        _refuse_server(call)
+        call.read_input(ctx)
+        run = HookRun(call.hooks, ctx)
+        refusal = _before(call, run, ctx)
+        if refusal is not None:
+            return refusal
+        if call.request.method == "HEAD":
+            call.cleanup(run, ctx, "completed")
+            return _head(call)
+        return _open(call, run, ctx)
+
+
+def _check_choice(route: Route, choice: Choice) -> None:
+    value = route.options[choice.name]
+    if value not in choice.values:
+        known = ", ".join(repr(v) for v in choice.values if v is not None)
+        raise DeclarationError(f"{route.owner}: {choice.name}={value!r} is not one of {known}.")
+
+
+def _check_seconds(route: Route, name: str, least: float) -> None:
+    value = route.options[name]
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
+        raise DeclarationError(
+            f"{route.owner}: {name}={value!r} must be a number of seconds, {least} or more."
+        )
+
+
+def _event_types(route: Route) -> EventTypes:
+    for name in route.events:
+        try:
+            wire.check(wire.Event(raw="", event=name))
+        except EventError as error:
+            raise DeclarationError(f"{route.owner}: events= has {name!r}: {error}") from error
+    named = {n: OutputSchema(f"{route.owner}, event {n!r}", t) for n, t in route.events.items()}
+    declared = route.output if route.output is not None else _yielded(route)
+    message = OutputSchema(route.owner, declared) if declared is not None else None
+    return EventTypes(route.owner, message, named)
+
+
+def _yielded(route: Route) -> Any:
+    """Return the type of unnamed events by the annotation: T of `Iterator[T]`, less the rest."""
+    others = (None, Any, type(None), wire.Event, *route.events.values())
+    members = [m for m in union_members(yielded_type(route.returns)) if m not in others]
+    return functools.reduce(operator.or_, members) if members else None
+
+
+def _is_finished(call: Call) -> bool:
+    """Tell whether a client comes back to a stream that has told it its end (204, 9.2)."""
+    if call.route.options["on_end"] == "reconnect":
+        return False
+    request = call.request
+    text = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or ""
+    return text.endswith(wire.END_SUFFIX)
+
+
+def _refuse_server(call: Call) -> None:
+    """Refuse servers under which a stream would block everything else, or never end."""
+    environ = call.request.environ
+    software = environ.get("SERVER_SOFTWARE", "")
+    advice = None
+    if software.startswith("gunicorn") and not environ.get("wsgi.multithread"):
+        advice = "gunicorn's sync worker cannot stream: start it with -k gevent or -k gthread."
+    elif type(environ.get("wsgi.input")).__module__ == "gevent.pywsgi" and not cooperative():
+        advice = (
+            "gevent.pywsgi serves a process that gevent has not patched: call "
+            "gevent.monkey.patch_all() before anything else is imported."
+        )
+    if advice is not None:
+        log.error("%s refused: %s", call.route.owner, advice)
+        raise InternalServerError("This server is not set up for event streams.")
+
+
+def _before(call: Call, run: HookRun, ctx: Context) -> Response | None:
+    """Run the before hooks; return a refusal that an EventSource understands, if there is one."""
+    try:
+        answer = run.before()
+        if answer is not None:
+            raise TypeError(
+                f"{call.route.owner}: a before hook returned {answer!r}; on an sse route it can "
+                "only let pass or raise, with abort() for example."
+            )
+    except HTTPException as error:
+        call.cleanup(run, ctx, "rejected", error)
+        if error.code in UNAVAILABLE and _is_event_source(call):
+            call.runtime.streams.count_refusal()
+            return _refusal(call, "unavailable")
+        raise
+    except BaseException as error:
+        call.cleanup(run, ctx, "error", error)
+        raise
+    return None
+
+
+def _is_event_source(call: Call) -> bool:
+    """Tell whether the client is one that gives up for good at a 503 (9.2.3)."""
+    return call.request.method == "GET" and any(
+        media == EVENT_STREAM for media, _ in call.request.accept_mimetypes
+    )
+
+
+def _refusal(call: Call, why: str) -> Response:
+    """Answer an EventSource so that it comes back later."""
+    line = retry_between(TRY_LATER)
+    heartbeat = call.runtime.config.heartbeat
+    return stream_response(call.app.response_class, line, heartbeat, SSE_Refused=why)
+
+
+def _head(call: Call) -> Response:
+    return stream_response(call.app.response_class, b"", call.runtime.config.heartbeat)
+
+
+def _open(call: Call, run: HookRun, ctx: Context) -> Response:
+    runtime, config = call.runtime, call.runtime.config
+    client = ctx.user if ctx.user is not None else call.request.remote_addr
+    if not runtime.streams.reserve(client, runtime.max_streams, config.max_streams_per_client):
+        call.cleanup(run, ctx, "rejected")
+        if _is_event_source(call):
+            return _refusal(call, "capacity")
+        raise ServiceUnavailable("Too many streams are open.", retry_after=random.randint(3, 10))
+    try:
+        stream = _stream(call, run, ctx, client)
+    except BaseException as error:
+        runtime.streams.release(client)
+        call.cleanup(run, ctx, "error", error)
+        raise
+    return _respond(call, ctx, stream)
+
+
+def _stream(call: Call, run: HookRun, ctx: Context, client: Any) -> Stream:
+    """Call the handler and make a stream of what it returns; nothing runs yet."""
+    route, runtime, config = call.route, call.runtime, call.runtime.config
+    assert route.event_types is not None
+    codec = EventCodec(
+        route.event_types,
+        max_bytes=config.max_event_bytes,
+        validate=config.validate_output,
+        fallback=runtime.fallback,
+    )
+    iterator = _iterator(route, route.call(ctx))
+    step, scope = contexts(call.app, route.options["context"], route.owner)
+    source = GeneratorSource(iterator, codec, name=route.name, step=step, scope=scope)
+    ctx.settle(source)
+    drain = route.options["drain"] or ("now" if route.method == "GET" else "finish")
+    return Stream(
+        route.name,
+        source,
+        Timing(config.heartbeat, config.send_timeout, config.retry, route.options["max_duration"]),
+        _peer(call),
+        client=client,
+        describe_error=partial(_error_frame, call, codec),
+        finished=partial(_finished, call, run, ctx),
+        terminal=route.options["on_end"] == "stop",
+        finish_on_drain=drain == "finish",
+    )
+
+
+def _peer(call: Call) -> Peer:
+    environ = call.request.environ
+    return Peer(client_socket(environ), environ.get("waitress.client_disconnected"))
+
+
+def _iterator(route: Route, result: Any) -> Iterator[Any]:
+    if not isinstance(result, NO_STREAMS):
+        try:
+            return iter(result)
+        except TypeError:
+            pass
+    raise DeclarationError(
+        f"{route.owner}: its handler returned {type(result).__name__}; an sse handler yields, or "
+        "returns an iterable of events. To answer once, use kind='http'."
+    )
+
+
+def _respond(call: Call, ctx: Context, stream: Stream) -> Response:
+    """Start the stream and wait a moment for its first event, or for its first exception."""
+    config, option = call.runtime.config, call.route.options["open_timeout"]
+    body = StreamBody(stream)
+    get_stall_watch().start()
+    call.runtime.streams.add(stream)
+    stream.start()
+    _wait_for_first(stream, config.open_timeout if option is None else option)
+    error = stream.source.error
+    if error is not None and not stream.source.began:
+        stream.over = True
+        body.close()
+        raise error
+    ctx.freeze_request()
+    return stream_response(call.app.response_class, body, config.heartbeat)
+
+
+def _wait_for_first(stream: Stream, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        stream.signal.clear()
+        if stream.source.ready or stream.reason is not None:
+            return
+        stream.signal.wait(left)
+
+
+def _error_frame(call: Call, codec: EventCodec, error: BaseException) -> bytes:
+    document = problem_of(call.app, error, call.route.owner)
+    if call.route.options["on_end"] == "reconnect":
+        return codec.plain_error(document)
+    return codec.error(document)
+
+
+def _finished(
+    call: Call, run: HookRun, ctx: Context, stream: Stream, error: BaseException | None
+) -> None:
+    """The stream is over: clean up, then count it and give its place back."""
+    assert stream.outcome is not None
+    try:
+        call.cleanup(run, ctx, stream.outcome, error)
+    finally:
+        call.runtime.streams.discard(stream)

@@ -1,0 +1,186 @@
+"""Types of input and output: from request values to Python, from Python to JSON text.
+
+Floor 1; pydantic does the work. Schemas are built once, when a route is registered, and
+used on every request and every event.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticSerializationError, to_json
+
+from .errors import DeclarationError, InputError, OutputError
+
+Fallback = Callable[[Any], Any] | None
+
+
+def dump(value: Any, fallback: Fallback = None) -> bytes:
+    """Serialise any value to JSON: ISO 8601 dates, Decimal as text, NaN as null.
+
+    `fallback` is asked for types that pydantic does not know. Raises `OutputError`.
+    """
+    try:
+        return to_json(value, by_alias=True, inf_nan_mode="null", fallback=fallback)
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        raise OutputError(f"{type(value).__name__} cannot be sent as JSON: {error}") from error
+
+
+class InputSchema:
+    """What a route takes: a type, and how a request's fields map onto it."""
+
+    def __init__(self, adapter: TypeAdapter[Any], document: dict[str, Any]) -> None:
+        self._adapter = adapter
+        self.document = document
+        properties = _resolve(document, document).get("properties")
+        self.takes_fields = properties is not None
+        self.fields = frozenset(properties or ())
+        self._lists = frozenset(
+            name for name, part in (properties or {}).items() if _is_array(part, document)
+        )
+
+    @classmethod
+    def of_type(cls, owner: str, type_: Any) -> InputSchema:
+        """Build the schema of an `input=` type; `owner` names the route in errors."""
+        adapter = _adapter(owner, "input", type_)
+        return cls(adapter, _document(owner, "input", adapter, "validation"))
+
+    @classmethod
+    def of_parameters(
+        cls, owner: str, parameters: list[inspect.Parameter], hints: Mapping[str, Any]
+    ) -> InputSchema:
+        """Build the schema of a handler's parameters: annotations are types, defaults defaults."""
+        fields = [(p.name, hints.get(p.name, Any), _field(p)) for p in parameters]
+        model = dataclasses.make_dataclass("Input", fields, kw_only=True)
+        return cls.of_type(owner, model)
+
+    def collect(self, values: Any) -> dict[str, Any]:
+        """Read a query string or form: a repeated key fills a list, else its first value counts."""
+        return {
+            key: values.getlist(key) if key in self._lists else values.get(key) for key in values
+        }
+
+    def validate(self, data: Any) -> Any:
+        """Return the input object. Raises `InputError`."""
+        try:
+            return self._adapter.validate_python(data)
+        except ValidationError as error:
+            raise InputError(_faults(error)) from error
+
+
+class OutputSchema:
+    """The type of a response or of an event's data."""
+
+    def __init__(self, owner: str, type_: Any) -> None:
+        self.type = type_
+        self._owner = owner
+        self._adapter = _adapter(owner, "output", type_)
+        self.document = _document(owner, "output", self._adapter, "serialization")
+
+    def dump(self, value: Any, fallback: Fallback = None) -> bytes:
+        """Validate and serialise. Raises `OutputError`."""
+        try:
+            checked = self._adapter.validate_python(value, from_attributes=True)
+            return self._adapter.dump_json(checked, by_alias=True, fallback=fallback)
+        except ValidationError as error:
+            faults = "; ".join(f"{_place(f['loc'])}{f['msg']}" for f in _faults(error))
+            raise OutputError(f"{self._owner}: not what it declared: {faults}") from error
+        except (PydanticSerializationError, ValueError, RecursionError) as error:
+            raise OutputError(f"{self._owner}: cannot be sent as JSON: {error}") from error
+
+
+def _place(loc: list[Any]) -> str:
+    return ".".join(map(str, loc)) + ": " if loc else ""
+
+
+def _faults(error: ValidationError) -> list[dict[str, Any]]:
+    return [
+        {"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]}
+        for e in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+
+
+def _field(parameter: inspect.Parameter) -> Any:
+    default = parameter.default
+    if default is inspect.Parameter.empty:
+        return dataclasses.field()
+    if isinstance(default, (list, dict, set)):
+        return dataclasses.field(default_factory=default.copy)
+    if isinstance(default, FieldInfo):
+        return default
+    return dataclasses.field(default=default)
+
+
+def _adapter(owner: str, what: str, type_: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(type_)
+    except (PydanticUserError, TypeError, NameError) as error:
+        first = str(error).splitlines()[0]
+        raise DeclarationError(
+            f"{owner}: pydantic cannot use {type_!r} as {what}: {first}"
+        ) from error
+
+
+def _document(owner: str, what: str, adapter: TypeAdapter[Any], mode: Any) -> dict[str, Any]:
+    try:
+        return adapter.json_schema(by_alias=True, mode=mode)
+    except PydanticUserError as error:
+        first = str(error).splitlines()[0]
+        raise DeclarationError(f"{owner}: {what} has no JSON schema: {first}") from error
+
+
+def _resolve(part: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    reference = part.get("$ref")
+    if reference is None:
+        return part
+    return typing.cast("dict[str, Any]", document["$defs"][reference.rpartition("/")[2]])
+
+
+def _is_array(part: dict[str, Any], document: dict[str, Any]) -> bool:
+    part = _resolve(part, document)
+    choices = part.get("anyOf") or part.get("oneOf") or part.get("allOf") or ()
+    return part.get("type") == "array" or any(_is_array(c, document) for c in choices)
+
+
+def type_hints(owner: str, function: Callable[..., Any]) -> dict[str, Any]:
+    """Return a handler's resolved annotations. Raises `DeclarationError`."""
+    target: Any = function
+    while isinstance(target, functools.partial):
+        target = target.func
+    if not inspect.isroutine(target) and not inspect.isclass(target):
+        target = type(target).__call__
+    try:
+        return typing.get_type_hints(inspect.unwrap(target), include_extras=True)
+    except Exception as error:
+        raise DeclarationError(
+            f"{owner}: an annotation of its handler cannot be read ({error}). "
+            "Import the name at run time, or give input= and output= instead."
+        ) from error
+
+
+ITERATORS = (
+    collections.abc.Iterator,
+    collections.abc.Iterable,
+    collections.abc.Generator,
+)
+
+
+def yielded_type(hint: Any) -> Any:
+    """Return T of `Iterator[T]`, `Iterable[T]`, `Generator[T, ...]`, else `None`."""
+    arguments = typing.get_args(hint)
+    return arguments[0] if typing.get_origin(hint) in ITERATORS and arguments else None
+
+
+def union_members(type_: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the type alone."""
+    origin = typing.get_origin(type_)
+    return typing.get_args(type_) if origin in (typing.Union, types.UnionType) else (type_,)

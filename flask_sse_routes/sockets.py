@@ -1,0 +1,136 @@
+"""The client's socket, as far as a stream needs it: is it gone, does it take bytes, cut it.
+
+Floor 1. Reads no byte: EPOLLRDHUP says that the peer closed, TCP_INFO how much it has
+acknowledged. Without epoll a stream peeks once a second; without a socket (a server that
+shows none) only a failing write tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from . import concurrency
+
+# Seconds until the kernel gives up on a peer that acknowledges nothing (tcp(7)).
+USER_TIMEOUT = 20
+# Offset and size of tcpi_bytes_acked in struct tcp_info (linux/tcp.h, Linux 4.1 and newer).
+ACKED_AT, ACKED_END = 120, 128
+# EPOLLRDHUP, EPOLLHUP and EPOLLERR (sys/epoll.h): gevent's patch takes their names away.
+GONE = 0x2000 | 0x10 | 0x8
+
+
+class ClientSocket:
+    """What a stream may ask of, and do to, the socket that a server put into the environ."""
+
+    __slots__ = ("_socket", "fd")
+
+    def __init__(self, raw: Any) -> None:
+        # gevent's socket would wait where a plain one says that it would block.
+        self._socket = getattr(raw, "_sock", raw)
+        self.fd: int = raw.fileno()
+
+    def prepare(self) -> None:
+        """Send small events at once, and notice a peer that vanished without a word."""
+        with contextlib.suppress(OSError, AttributeError):
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT * 1000
+            )
+
+    def acknowledged(self) -> int | None:
+        """Bytes that the peer has acknowledged so far; `None` where nobody counts them."""
+        try:
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKED_END)
+        except (OSError, AttributeError):
+            return None
+        return int.from_bytes(info[ACKED_AT:ACKED_END], "little") if len(info) == 128 else None
+
+    def cut(self) -> None:
+        """Drop the connection, unsent bytes included; a blocked write fails at once."""
+        with contextlib.suppress(OSError):
+            linger = struct.pack("ii", 1, 0)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def closed_by_peer(self) -> bool:
+        """Peek for the end of the connection, without waiting and without taking a byte."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError, ValueError):
+            return False  # ValueError: a TLS socket does not peek
+        except OSError:
+            return True
+
+
+def client_socket(environ: dict[str, Any]) -> ClientSocket | None:
+    """Return the client's socket if the WSGI server lets an application see it.
+
+    gunicorn and Werkzeug name it in the environ; gevent's pywsgi has it below `wsgi.input`.
+    """
+    raw = environ.get("gunicorn.socket") or environ.get("gunicorn.sock")
+    raw = raw or environ.get("werkzeug.socket") or _pywsgi_socket(environ.get("wsgi.input"))
+    try:
+        return ClientSocket(raw) if raw is not None and raw.fileno() >= 0 else None
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _pywsgi_socket(stream: Any) -> Any:
+    if type(stream).__module__ != "gevent.pywsgi":
+        return None
+    return getattr(getattr(stream.rfile, "raw", None), "_sock", None)
+
+
+class SocketWatch:
+    """Tells streams that their client is gone; one epoll for all sockets of the process."""
+
+    def __init__(self) -> None:
+        self._gone: dict[int, Callable[[], None]] = {}
+        self._lock = threading.Lock()
+        self._epoll = concurrency.epoll()
+        self._watcher: object = None
+
+    @property
+    def works(self) -> bool:
+        """Whether this platform has epoll; if not, streams peek once a second."""
+        return self._epoll is not None
+
+    def add(self, fd: int, gone: Callable[[], None]) -> None:
+        """Call `gone` once when the peer of `fd` closes or fails."""
+        with self._lock:
+            self._gone[fd] = gone
+            if self._watcher is None:
+                self._watcher = concurrency.on_readable(
+                    self._epoll.fileno(), self._ready, "sse-watch"
+                )
+        try:
+            self._epoll.register(fd, GONE)
+        except FileExistsError:
+            self._epoll.modify(fd, GONE)
+        except OSError:
+            self.remove(fd, gone)
+            gone()
+
+    def remove(self, fd: int, gone: Callable[[], None]) -> None:
+        """Forget `fd`, unless it has been given to another stream since."""
+        with self._lock:
+            if self._gone.get(fd) != gone:
+                return
+            del self._gone[fd]
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(fd)
+
+    def _ready(self) -> None:
+        for fd, _ in self._epoll.poll(0):
+            gone = self._gone.get(fd)
+            if gone is not None:
+                self.remove(fd, gone)
+                gone()
+
+
+get_watch: Callable[[], SocketWatch] = concurrency.once_per_process(SocketWatch)

@@ -1,0 +1,227 @@
+"""Sources: what a stream sends. A transport takes frames from one and never waits in it.
+
+Floor 1. `GeneratorSource` runs a handler's generator in a task of its own into a small
+bounded buffer, so that heartbeats go out while the handler blocks and frames that are
+ready together leave together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from . import concurrency
+from .errors import ContextError, EventError, OutputError, StreamClosed
+
+log = logging.getLogger(__name__)
+
+# What a handler may be ahead of its client by.
+BUFFER_FRAMES = 64
+BUFFER_BYTES = 64 * 1024
+# A handler that never waits lets others run this often (seconds).
+TURN = 0.005
+
+# Calls the first function in the step's context; the second raises an error at the `yield`.
+Step = Callable[[Callable[[], bool], Callable[[Exception], None]], bool]
+
+
+class Source(Protocol):
+    """What a transport asks of whatever it sends."""
+
+    ended: bool
+    error: BaseException | None
+
+    @property
+    def began(self) -> bool:
+        """Whether there ever was anything to take."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether `take` would return something, or nothing more will come."""
+
+    def start(self, wake: Callable[[], None], over: Callable[[], None]) -> None:
+        """Begin; `wake` says that there is something to take, `over` that all work is done."""
+
+    def take(self) -> list[bytes]:
+        """Return the frames that are ready; never blocks."""
+
+    def last_words(self) -> bytes | None:
+        """Return the frame of the terminal event, once `ended` without `error`."""
+
+    def close(self, reason: str) -> None:
+        """End it; calling again does nothing. Never blocks."""
+
+
+class Encoder(Protocol):
+    """Turns what a handler produces into frames."""
+
+    def event(self, value: Any) -> bytes:
+        """Encode one event."""
+
+    def end(self, value: Any) -> bytes:
+        """Encode the terminal event."""
+
+
+class GeneratorSource:
+    """Steps through a handler's iterator in a task of its own.
+
+    `scope` wraps the whole run and `step` each step from one `yield` to the next; Flask's
+    contexts come in by these two.
+    """
+
+    def __init__(
+        self,
+        iterator: Iterator[Any],
+        encoder: Encoder,
+        *,
+        name: str,
+        step: Step,
+        scope: Callable[[Callable[[], None]], Callable[[], None]],
+    ) -> None:
+        self.ended = False
+        self.error: BaseException | None = None
+        self.closed = threading.Event()
+        self._iterator = iterator
+        self._encoder = encoder
+        self._name = name
+        self._step = step
+        self._scope = scope
+        self._frames: deque[bytes] = deque()
+        # Two counters with one writer each: the pump and the transport need no lock.
+        self._put_bytes = 0
+        self._taken_bytes = 0
+        self._exhausted = False
+        self._room = threading.Event()
+        self._last_words: bytes | None = None
+        self._reason: str | None = None
+        self._turn = 0.0
+        self._task: concurrency.Task | None = None
+
+    @property
+    def began(self) -> bool:
+        return self._put_bytes > 0
+
+    @property
+    def ready(self) -> bool:
+        return self.ended or bool(self._frames)
+
+    def start(self, wake: Callable[[], None], over: Callable[[], None]) -> None:
+        self._wake = wake
+        self._over = over
+        self._task = concurrency.task(self._scope(self._run), f"sse-{self._name}")
+        self._task.start()
+
+    def take(self) -> list[bytes]:
+        frames = []
+        with contextlib.suppress(IndexError):
+            while True:
+                frames.append(self._frames.popleft())
+        if frames:
+            self._taken_bytes += sum(map(len, frames))
+            self._room.set()
+        return frames
+
+    def last_words(self) -> bytes | None:
+        return self._last_words
+
+    def close(self, reason: str) -> None:
+        if self._reason is not None:
+            return
+        self._reason = reason
+        self.closed.set()
+        self._room.set()
+        if self._task is not None:
+            self._task.interrupt(StreamClosed(reason))
+
+    def sleep(self, seconds: float) -> None:
+        """Wait in the handler. Raises `StreamClosed` as soon as the stream is over."""
+        if self.closed.wait(seconds):
+            if self._task is not None and self._task.is_current():
+                # It is told here; an interrupt on its way would hit its `finally` blocks.
+                self._task.interruptible = False
+            raise StreamClosed(self._reason or "disconnected")
+
+    def _run(self) -> None:
+        try:
+            self._turn = time.monotonic()
+            while self._reason is None and self._step(self._advance, self._blame):
+                self._wait_for_room()
+        except BaseException as error:
+            self._fail(error)
+        finally:
+            self._stop()
+            self.ended = True
+            self._wake()
+            self._over()
+
+    def _advance(self) -> bool:
+        """Take one step of the handler; return whether there may be another."""
+        task = self._task
+        assert task is not None
+        task.interruptible = True
+        try:
+            value = next(self._iterator)
+        except StopIteration as stop:
+            self._exhausted = True
+            self._last_words = self._encoder.end(stop.value)
+            return False
+        finally:
+            task.interruptible = False
+        self._put(self._encode(value))
+        return True
+
+    def _encode(self, value: Any) -> bytes:
+        try:
+            return self._encoder.event(value)
+        except (EventError, OutputError) as error:
+            self._blame(error)
+            raise
+
+    def _blame(self, error: Exception) -> None:
+        """Raise `error` at the handler's `yield`, so that its traceback names the line."""
+        throw = getattr(self._iterator, "throw", None)
+        if throw is not None:
+            with contextlib.suppress(StopIteration):
+                throw(error)
+
+    def _put(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        self._put_bytes += len(frame)
+        self._wake()
+
+    def _wait_for_room(self) -> None:
+        ahead = self._put_bytes - self._taken_bytes
+        if len(self._frames) >= BUFFER_FRAMES or ahead >= BUFFER_BYTES:
+            self._room.clear()
+            # Asked again after clearing, or a `take` in between would go unnoticed.
+            if self._frames and self._reason is None:
+                self._room.wait()
+            self._turn = time.monotonic()
+        elif time.monotonic() - self._turn > TURN:
+            concurrency.breathe()
+            self._turn = time.monotonic()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._reason is not None:
+            if not isinstance(error, GeneratorExit):
+                log.error("%s: its handler failed while it was ended", self._name, exc_info=error)
+        elif isinstance(error, Exception):
+            self.error = error
+        else:
+            self._reason = "shutdown"
+
+    def _stop(self) -> None:
+        """Close the iterator here, in the task that runs it, whatever brought it to an end."""
+        close = getattr(self._iterator, "close", None)
+        if close is None or self._exhausted:
+            return
+        try:
+            self._step(lambda: bool(close()), self._blame)
+        except BaseException as error:
+            if not isinstance(error, ContextError):
+                log.error("%s: closing its handler failed", self._name, exc_info=error)

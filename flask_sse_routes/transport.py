@@ -1,0 +1,102 @@
+"""The portable transport: a stream as the iterable of a WSGI response (PEP 3333).
+
+Floor 2. The server's own task waits here for the stream's signal and sends what has come
+together since; what waits in the handler is another task. Works on any WSGI server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
+
+from flask.wrappers import Response
+
+from .streams import Stream
+
+CONTENT_TYPE = "text/event-stream; charset=utf-8"
+
+
+class StreamBody:
+    """The iterable that a WSGI server sends: one chunk for all that is ready together."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream: Stream | None = stream
+        self._finished = False
+        self.on_close: Callable[[], None] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        stream = self._stream
+        if stream is None or self._finished:
+            raise StopIteration
+        stream.sent()
+        while not stream.over:
+            chunk = stream.chunk()
+            if chunk:
+                return chunk
+            if not stream.over:
+                stream.signal.wait()
+        self._finished = True
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the stream if the server has not sent all of it; calling again does nothing."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.transport_over(delivered=self._finished)
+        callback, self.on_close = self.on_close, None
+        if callback is not None:
+            callback()
+
+    def __del__(self) -> None:
+        # An after_request function that fails makes Flask drop a response without closing it.
+        if self._stream is not None:
+            self.close()
+
+
+class StreamResponseMixin:
+    """What a stream's response does differently from any other of the app's class."""
+
+    def get_app_iter(self, environ: dict[str, Any]) -> Iterable[bytes]:
+        """Hand the server the body itself, which then calls `call_on_close` functions."""
+        response = cast(Response, super())
+        body = response.get_app_iter(environ)
+        if isinstance(body, StreamBody):
+            body.on_close = cast(Response, self).close
+        return body
+
+    def get_wsgi_headers(self, environ: dict[str, Any]) -> Any:
+        """Take out the mark that keeps compressing extensions away (RFC 9110, 8.4.1)."""
+        response = cast(Response, super())
+        headers = response.get_wsgi_headers(environ)
+        if headers.get("Content-Encoding") == "identity":
+            del headers["Content-Encoding"]
+        return headers
+
+
+# Made of the app's own class: Flask would turn any other into it and lose the mixin.
+_CLASSES: dict[type[Response], type[Response]] = {}
+
+
+def _stream_response_class(base: type[Response]) -> type[Response]:
+    if base not in _CLASSES:
+        _CLASSES[base] = type("StreamResponse", (StreamResponseMixin, base), {})
+    return _CLASSES[base]
+
+
+def stream_response(
+    base: type[Response], body: StreamBody | bytes, heartbeat: float, **headers: str
+) -> Response:
+    """Return the response of a stream, or of one that says its last words at once."""
+    response = _stream_response_class(base)(body, content_type=CONTENT_TYPE)
+    response.direct_passthrough = isinstance(body, StreamBody)
+    response.headers["Cache-Control"] = "no-store, no-transform"
+    response.headers["X-Accel-Buffering"] = "no"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["SSE-Heartbeat"] = f"{heartbeat:g}"
+    response.headers["Content-Encoding"] = "identity"
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = value
+    return response
