@@ -68,8 +68,10 @@ class EventCodec:
         """Encode what a handler yielded. Raises `EventError` or `OutputError`."""
         if isinstance(value, Event):
             return self._explicit(value)
-        if self._plain:
-            return wire.data_frame(self._text(value, None))
+        if self._plain:  # the common case, kept short
+            text = dump(value, self._fallback)
+            if len(text) <= self._max_bytes and text.isascii():
+                return wire.data_frame(text)
         name = self._types.name_of(value)
         text = self._text(value, name)
         return wire.data_frame(text) if name is None else self._named(name, text)

@@ -7,7 +7,6 @@ imported. Under gevent `threading.Event` is gevent's own, so a signal is simply 
 
 from __future__ import annotations
 
-import functools
 import os
 import select
 import sys
@@ -99,14 +98,22 @@ def breathe() -> None:
 
 def run(function: Callable[..., Any], *args: Any) -> Any:
     """Call `function` where its computing holds up nobody else, and return its result."""
-    return _pool().apply(function, args) if cooperative() else function(*args)
+    if not cooperative():
+        return function(*args)
+    result, error = _get_pool().apply(_caught, (function, args))
+    if error is not None:
+        raise error
+    return result
 
 
-@functools.cache
-def _pool() -> Any:
-    from gevent.threadpool import ThreadPool
-
-    return ThreadPool(RUN_THREADS)
+def _caught(
+    function: Callable[..., Any], args: tuple[Any, ...]
+) -> tuple[Any, BaseException | None]:
+    """Return an exception instead of raising it: gevent would print it as unhandled, too."""
+    try:
+        return function(*args), None
+    except BaseException as error:
+        return None, error
 
 
 def epoll() -> Any:
@@ -174,3 +181,12 @@ def once_per_process(make: Callable[[], Any]) -> Callable[[], Any]:
         return held[pid]
 
     return get
+
+
+def _make_pool() -> Any:
+    from gevent.threadpool import ThreadPool
+
+    return ThreadPool(RUN_THREADS)
+
+
+_get_pool: Callable[[], Any] = once_per_process(_make_pool)

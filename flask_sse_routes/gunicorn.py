@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from . import concurrency
-from .streams import EVERY_APPS, PROCESS
+from .streams import PROCESS, drain_all
 
 # Seconds between looks at the worker, and how long before `graceful_timeout` all must end.
 LOOK = 0.1
@@ -33,13 +33,7 @@ def _watch(worker: Any) -> None:
     while worker.alive:
         time.sleep(LOOK)
     deadline = time.monotonic() + max(0.0, worker.cfg.graceful_timeout - MARGIN)
-    drain(everything=False)
+    drain_all(everything=False)
     while time.monotonic() < deadline:
         time.sleep(LOOK)
-    drain(everything=True)
-
-
-def drain(*, everything: bool) -> None:
-    """End the streams of all apps in this process; see `Streams.drain`."""
-    for streams in list(EVERY_APPS):
-        streams.drain(everything=everything)
+    drain_all(everything=True)

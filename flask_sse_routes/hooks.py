@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, overload
 
 from .errors import DeclarationError
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 Phase = Callable[..., Any]
 GeneratorHook = Callable[[Any], Generator[Any, None, Any]]
 NO_STATE: Any = object()
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,28 @@ class ComposedHook:
 AnyHook = Hook | ComposedHook
 
 
+@overload
+def define_hook(
+    name: str | None = None,
+    *,
+    before: Phase | None = None,
+    after: Phase | None = None,
+    cleanup: Phase | None = None,
+    setup: None = None,
+) -> Hook: ...
+
+
+@overload
+def define_hook(
+    name: str | None = None,
+    *,
+    before: Phase | None = None,
+    after: Phase | None = None,
+    cleanup: Phase | None = None,
+    setup: Callable[P, Any],
+) -> Callable[P, Hook]: ...
+
+
 def define_hook(
     name: str | None = None,
     *,
@@ -57,7 +79,7 @@ def define_hook(
     after: Phase | None = None,
     cleanup: Phase | None = None,
     setup: Phase | None = None,
-) -> Any:
+) -> Hook | Callable[..., Hook]:
     """Return a hook, or with `setup` a factory of hooks.
 
     `before(ctx)` may refuse by raising an `HTTPException`; on an http route a value that it

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, overload
 
 from . import schema
 from .codec import EventTypes
@@ -79,6 +79,14 @@ class Route:
         return ctx.input if name == "input" else getattr(ctx.input, name)
 
 
+@overload
+def define_route(handler: Handler, **options: Any) -> Route: ...
+
+
+@overload
+def define_route(handler: None = None, **options: Any) -> Callable[[Handler], Route]: ...
+
+
 def define_route(
     handler: Handler | None = None,
     *,
@@ -94,7 +102,7 @@ def define_route(
     tags: Iterable[str] = (),
     deprecated: bool = False,
     **kind_options: Any,
-) -> Any:
+) -> Route | Callable[[Handler], Route]:
     """Declare a route; without a handler, return a decorator that does.
 
     `kind` is `"http"`, `"sse"` or a registered one, which also says what `kind_options`

@@ -16,10 +16,13 @@ from typing import Any
 
 from . import concurrency
 
-# Seconds until the kernel gives up on a peer that acknowledges nothing (tcp(7)).
-USER_TIMEOUT = 20
-# Offset and size of tcpi_bytes_acked in struct tcp_info (linux/tcp.h, Linux 4.1 and newer).
-ACKED_AT, ACKED_END = 120, 128
+# A peer that has not acknowledged what was sent for this long has vanished (seconds).
+VANISHED_AFTER = 20.0
+# Fields of struct tcp_info (linux/tcp.h; the last since Linux 4.1): what is in flight, the
+# milliseconds since the last acknowledgement, and all bytes acknowledged so far.
+IN_FLIGHT = slice(24, 28)
+LAST_ACK = slice(56, 60)
+ACKNOWLEDGED = slice(120, 128)
 # EPOLLRDHUP, EPOLLHUP and EPOLLERR (sys/epoll.h): gevent's patch takes their names away.
 GONE = 0x2000 | 0x10 | 0x8
 
@@ -34,21 +37,35 @@ class ClientSocket:
         self._socket = getattr(raw, "_sock", raw)
         self.fd: int = raw.fileno()
 
-    def prepare(self) -> None:
-        """Send small events at once, and notice a peer that vanished without a word."""
+    def prepare(self, send_timeout: float) -> None:
+        """Send small events at once, and have the kernel give up on a peer that is silent.
+
+        TCP_USER_TIMEOUT also ends a connection whose peer is there but takes nothing
+        (tcp(7)), so it must not be shorter than the send timeout.
+        """
+        patience = int(max(VANISHED_AFTER, send_timeout) * 1000)
         with contextlib.suppress(OSError, AttributeError):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT * 1000
-            )
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
 
     def acknowledged(self) -> int | None:
         """Bytes that the peer has acknowledged so far; `None` where nobody counts them."""
+        info = self._tcp_info()
+        return int.from_bytes(info[ACKNOWLEDGED], "little") if info else None
+
+    def vanished(self) -> bool:
+        """Whether something was sent and the peer has not said a word for too long."""
+        info = self._tcp_info()
+        silence = int.from_bytes(info[LAST_ACK], "little") / 1000
+        return any(info[IN_FLIGHT]) and silence >= VANISHED_AFTER
+
+    def _tcp_info(self) -> bytes:
         try:
-            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKED_END)
+            size = ACKNOWLEDGED.stop
+            info: bytes = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
         except (OSError, AttributeError):
-            return None
-        return int.from_bytes(info[ACKED_AT:ACKED_END], "little") if len(info) == 128 else None
+            return b""
+        return info if len(info) == size else b""
 
     def cut(self) -> None:
         """Drop the connection, unsent bytes included; a blocked write fails at once."""

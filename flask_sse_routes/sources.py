@@ -114,7 +114,12 @@ class GeneratorSource:
         self._wake = wake
         self._over = over
         self._task = concurrency.task(self._scope(self._run), f"sse-{self._name}")
-        self._task.start()
+        try:
+            self._task.start()
+        except RuntimeError as error:  # no thread left
+            self.error = error
+            self.ended = True
+            over()
 
     def take(self) -> list[bytes]:
         frames = []
@@ -150,7 +155,12 @@ class GeneratorSource:
         try:
             self._turn = time.monotonic()
             while self._reason is None and self._step(self._advance, self._blame):
-                self._wait_for_room()
+                ahead = self._put_bytes - self._taken_bytes
+                if len(self._frames) >= BUFFER_FRAMES or ahead >= BUFFER_BYTES:
+                    self._wait_for_room()
+                elif time.monotonic() - self._turn > TURN:
+                    concurrency.breathe()
+                    self._turn = time.monotonic()
         except BaseException as error:
             self._fail(error)
         finally:
@@ -172,15 +182,15 @@ class GeneratorSource:
             return False
         finally:
             task.interruptible = False
-        self._put(self._encode(value))
-        return True
-
-    def _encode(self, value: Any) -> bytes:
         try:
-            return self._encoder.event(value)
+            frame = self._encoder.event(value)
         except (EventError, OutputError) as error:
             self._blame(error)
             raise
+        self._frames.append(frame)
+        self._put_bytes += len(frame)
+        self._wake()
+        return True
 
     def _blame(self, error: Exception) -> None:
         """Raise `error` at the handler's `yield`, so that its traceback names the line."""
@@ -189,22 +199,12 @@ class GeneratorSource:
             with contextlib.suppress(StopIteration):
                 throw(error)
 
-    def _put(self, frame: bytes) -> None:
-        self._frames.append(frame)
-        self._put_bytes += len(frame)
-        self._wake()
-
     def _wait_for_room(self) -> None:
-        ahead = self._put_bytes - self._taken_bytes
-        if len(self._frames) >= BUFFER_FRAMES or ahead >= BUFFER_BYTES:
-            self._room.clear()
-            # Asked again after clearing, or a `take` in between would go unnoticed.
-            if self._frames and self._reason is None:
-                self._room.wait()
-            self._turn = time.monotonic()
-        elif time.monotonic() - self._turn > TURN:
-            concurrency.breathe()
-            self._turn = time.monotonic()
+        self._room.clear()
+        # Asked after clearing, or a `take` in between would go unnoticed.
+        if self._frames and self._reason is None:
+            self._room.wait()
+        self._turn = time.monotonic()
 
     def _fail(self, error: BaseException) -> None:
         if self._reason is not None:

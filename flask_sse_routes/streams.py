@@ -1,14 +1,12 @@
-"""Open streams: what each sends next, its limits in time, how it ends, and the set of them.
+"""The set of an app's open streams: admission, drain and counters.
 
-Floor 1. A `Stream` joins a source, which says what, with a transport, which asks for the
-next chunk; it owns every rule in between. `Streams` is the set of one app's open streams:
-admission, drain and counters.
+Floor 1. One `Streams` per app and process; what the process itself decides (a worker that
+stops, the interpreter's exit) reaches all of them.
 """
 
 from __future__ import annotations
 
-import logging
-import random
+import atexit
 import threading
 import time
 import weakref
@@ -16,270 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
 
-from . import wire
-from .clock import Timer, get_clock
-from .sockets import ClientSocket, get_watch
-from .sources import Source
+from .concurrency import once_per_process
+from .stream import Stream
 
-log = logging.getLogger(__name__)
-
-# EventSource keeps the last `retry` for good, so these are even over a range (milliseconds):
-# after a drain or a rotation, and after a refusal.
-COME_BACK = (500, 3000)
-TRY_LATER = (3000, 10_000)
-# Seconds between looks at a client that a server does not let us watch, or that is slow.
-LOOK = 1.0
-
-
-def retry_between(bounds: tuple[int, int]) -> bytes:
-    """Return a `retry:` line of a random time within `bounds` (milliseconds)."""
-    return wire.retry_line(random.randint(*bounds))
-
-
-class Timing(NamedTuple):
-    """The times of a stream: seconds, but `retry` in milliseconds."""
-
-    heartbeat: float
-    send_timeout: float
-    retry: int
-    max_duration: float | None = None
-
-
-class Peer:
-    """The client's side of a stream: its socket, and other ways to learn that it is gone."""
-
-    __slots__ = ("poll", "socket")
-
-    def __init__(
-        self, socket: ClientSocket | None = None, poll: Callable[[], bool] | None = None
-    ) -> None:
-        self.socket = socket
-        self.poll = poll
-        if socket is not None:
-            socket.prepare()
-            if not get_watch().works:
-                self.poll = socket.closed_by_peer
-
-    def watch(self, gone: Callable[[], None]) -> None:
-        """Call `gone` when the client closes the connection."""
-        if self.socket is not None and get_watch().works:
-            get_watch().add(self.socket.fd, gone)
-
-    def forget(self, gone: Callable[[], None]) -> None:
-        """End `watch`; must come before the server closes the socket."""
-        if self.socket is not None and get_watch().works:
-            get_watch().remove(self.socket.fd, gone)
-
-
-class Stream:
-    """One open stream.
-
-    A transport calls `chunk` until `over`, `sent` when a chunk has been written, and
-    `transport_over` once at the end. `outcome` is one of `completed`, `disconnected`,
-    `error`, `shutdown`.
-    """
-
-    __slots__ = (
-        "_acknowledged",
-        "_describe_error",
-        "_finished",
-        "_head",
-        "_heartbeat_due",
-        "_last_sent",
-        "_lock",
-        "_opened",
-        "_parts_left",
-        "_peer",
-        "_terminal",
-        "_timer",
-        "_timing",
-        "_writing_since",
-        "bytes",
-        "client",
-        "dropped",
-        "events",
-        "finish_on_drain",
-        "heartbeats",
-        "outcome",
-        "over",
-        "reason",
-        "route",
-        "signal",
-        "source",
-    )
-
-    def __init__(
-        self,
-        route: str,
-        source: Source,
-        timing: Timing,
-        peer: Peer,
-        *,
-        client: Hashable = None,
-        describe_error: Callable[[BaseException], bytes],
-        finished: Callable[[Stream, BaseException | None], None],
-        terminal: bool = True,
-        finish_on_drain: bool = False,
-    ) -> None:
-        self.route = route
-        self.source = source
-        self.finish_on_drain = finish_on_drain
-        self.signal = threading.Event()
-        self.over = False
-        self.events = self.bytes = self.heartbeats = 0
-        self.dropped = False
-        self.outcome: str | None = None
-        self.reason: str | None = None
-        self.client = client
-        self._timing = timing
-        self._peer = peer
-        self._describe_error = describe_error
-        self._finished = finished
-        self._terminal = terminal
-        self._parts_left = 2
-        self._lock = threading.Lock()
-        self._head: bytes | None = self._first_line()
-        self._heartbeat_due = False
-        self._last_sent = self._opened = time.monotonic()
-        self._writing_since: float | None = None
-        self._acknowledged: int | None = None
-        self._timer: Timer | None = None
-
-    def start(self) -> None:
-        """Begin to produce, to watch the client and to keep time."""
-        self.source.start(self.wake, self._part_over)
-        self._peer.watch(self._gone)
-        self._timer = get_clock().at(self._due(self._opened), self._tick)
-
-    def wake(self) -> None:
-        """Tell the transport that `chunk` has something to say."""
-        if not self.signal.is_set():
-            self.signal.set()
-
-    def chunk(self) -> bytes:
-        """Return what is ready to be sent, joined; empty when nothing is."""
-        self.signal.clear()
-        if self.over or self.reason == "disconnected":
-            self.over = True
-            return b""
-        ended = self.source.ended  # read before taking: what was put before the end goes first
-        frames = self.source.take()
-        self.events += sum(frame.endswith(b"\n\n") for frame in frames)
-        if self.reason is not None or ended:
-            frames += self._ending()
-            self.over = True
-        elif not frames and self._heartbeat_due:
-            frames = [wire.HEARTBEAT]
-            self.heartbeats += 1
-        if self._head is not None:
-            frames.insert(0, self._head)
-            self._head = None
-        return self._sending(b"".join(frames))
-
-    def sent(self) -> None:
-        """Note that the server has written the last chunk."""
-        self._writing_since = None
-
-    def close(self, reason: str) -> None:
-        """End the stream for a reason from outside; never blocks, the first reason counts."""
-        if self.reason is None and not self.over:
-            self.reason = reason
-            self.source.close(reason)
-            self.wake()
-
-    def transport_over(self, *, delivered: bool) -> None:
-        """Note that the transport is done; where it could not deliver, the client is gone."""
-        self._writing_since = None
-        if not delivered and self.reason is None:
-            self.reason = "disconnected"
-            self.source.close("disconnected")
-        self.over = True
-        self._peer.forget(self._gone)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._part_over()
-
-    @property
-    def seconds(self) -> float:
-        """How long the stream has been open."""
-        return time.monotonic() - self._opened
-
-    def _first_line(self) -> bytes:
-        spread = self._timing.retry // 4
-        return retry_between((self._timing.retry - spread, self._timing.retry + spread))
-
-    def _ending(self) -> list[bytes]:
-        """Return the last frames: none of them terminal if the client should come back."""
-        if self.source.error is not None and self.reason is None:
-            self.events += 1
-            return [self._describe_error(self.source.error)]
-        words = None if self.reason else self.source.last_words()
-        if words is None:
-            self.reason = self.reason or "shutdown"
-            return [retry_between(COME_BACK)]
-        if not self._terminal:
-            return []
-        self.events += 1
-        return [words]
-
-    def _sending(self, chunk: bytes) -> bytes:
-        if chunk:
-            self._heartbeat_due = False
-            self._last_sent = self._writing_since = time.monotonic()
-            self.bytes += len(chunk)
-        return chunk
-
-    def _gone(self) -> None:
-        self.close("disconnected")
-
-    def _tick(self, now: float) -> float | None:
-        """Keep the stream's times; runs on the clock and never blocks."""
-        if self.over and self._writing_since is None:
-            return None
-        if self._timing.max_duration and now - self._opened >= self._timing.max_duration:
-            self.close("shutdown")
-        if self._peer.poll is not None and self._peer.poll():
-            self._gone()
-        if self._writing_since is not None:
-            self._check_progress(now)
-        elif now - self._last_sent >= self._timing.heartbeat:
-            self._heartbeat_due = True
-            self.wake()
-        return self._due(now)
-
-    def _due(self, now: float) -> float:
-        """Return when the clock has to look at this stream again."""
-        timing = self._timing
-        beat = self._last_sent + timing.heartbeat
-        due = [beat if beat > now else now + timing.heartbeat, now + timing.send_timeout / 2]
-        if timing.max_duration and self.reason is None:
-            due.append(self._opened + timing.max_duration)
-        if self._peer.poll is not None or self._writing_since is not None:
-            due.append(now + LOOK)
-        return min(due)
-
-    def _check_progress(self, now: float) -> None:
-        """Drop a client that has taken no byte for the send timeout."""
-        socket = self._peer.socket
-        acknowledged = socket.acknowledged() if socket else None
-        if acknowledged is not None and acknowledged != self._acknowledged:
-            self._acknowledged = acknowledged
-            self._writing_since = now
-        elif now - (self._writing_since or now) >= self._timing.send_timeout:
-            self.dropped = True
-            self._writing_since = None
-            if socket is not None:
-                socket.cut()
-            self.close("disconnected")
-
-    def _part_over(self) -> None:
-        """Count the source's and the transport's end; the later one finishes the stream."""
-        with self._lock:
-            self._parts_left -= 1
-            if self._parts_left:
-                return
-        self.outcome = self.reason or ("error" if self.source.error else "completed")
-        self._finished(self, self.source.error if self.outcome == "error" else None)
+# Seconds that an interpreter which stops waits for handlers and their cleanup.
+EXIT_PATIENCE = 2.0
 
 
 class Stats(NamedTuple):
@@ -297,6 +36,15 @@ class Stats(NamedTuple):
     dropped: int
     resets: int
     refused: int
+
+
+class Process:
+    """What the server has told about this process."""
+
+    max_streams: int | None = None
+
+
+PROCESS = Process()
 
 
 class Streams:
@@ -339,6 +87,7 @@ class Streams:
 
     def add(self, stream: Stream) -> None:
         """Add a stream that has a place."""
+        _end_at_exit()
         with self._lock:
             self._open[id(stream)] = stream
             self._empty.clear()
@@ -408,10 +157,18 @@ class Streams:
 EVERY_APPS: weakref.WeakSet[Streams] = weakref.WeakSet()
 
 
-class Process:
-    """What the server has told about this process."""
+def drain_all(*, everything: bool) -> None:
+    """End the streams of all apps in this process; see `Streams.drain`."""
+    for streams in list(EVERY_APPS):
+        streams.drain(everything=everything)
 
-    max_streams: int | None = None
+
+def _exit() -> None:
+    """End what is open when the interpreter stops, and let its cleanup run."""
+    drain_all(everything=True)
+    deadline = time.monotonic() + EXIT_PATIENCE
+    for streams in list(EVERY_APPS):
+        streams.wait_until_empty(max(0.0, deadline - time.monotonic()))
 
 
-PROCESS = Process()
+_end_at_exit: Callable[[], object] = once_per_process(lambda: atexit.register(_exit))

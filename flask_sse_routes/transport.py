@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from flask.wrappers import Response
 
-from .streams import Stream
+from .stream import Stream
 
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 

@@ -31,7 +31,7 @@ from ..sockets import client_socket
 from ..sources import GeneratorSource
 from ..stalls import get_stall_watch
 from ..steps import CONTEXTS, contexts
-from ..streams import TRY_LATER, Peer, Stream, Timing, retry_between
+from ..stream import TRY_LATER, Peer, Stream, Timing, retry_between
 from ..transport import StreamBody, stream_response
 from .base import Call, Kind
 
@@ -198,20 +198,24 @@ def _head(call: Call) -> Response:
 
 
 def _open(call: Call, run: HookRun, ctx: Context) -> Response:
-    runtime, config = call.runtime, call.runtime.config
-    client = ctx.user if ctx.user is not None else call.request.remote_addr
-    if not runtime.streams.reserve(client, runtime.max_streams, config.max_streams_per_client):
-        call.cleanup(run, ctx, "rejected")
-        if _is_event_source(call):
-            return _refusal(call, "capacity")
-        raise ServiceUnavailable("Too many streams are open.", retry_after=random.randint(3, 10))
+    streams = call.runtime.streams
+    reserved = False
     try:
-        stream = _stream(call, run, ctx, client)
+        client = ctx.user if ctx.user is not None else call.request.remote_addr
+        limit, per_client = call.runtime.max_streams, call.runtime.config.max_streams_per_client
+        reserved = streams.reserve(client, limit, per_client)
+        stream = _stream(call, run, ctx, client) if reserved else None
     except BaseException as error:
-        runtime.streams.release(client)
+        if reserved:
+            streams.release(client)
         call.cleanup(run, ctx, "error", error)
         raise
-    return _respond(call, ctx, stream)
+    if stream is not None:
+        return _respond(call, ctx, stream)
+    call.cleanup(run, ctx, "rejected")
+    if _is_event_source(call):
+        return _refusal(call, "capacity")
+    raise ServiceUnavailable("Too many streams are open.", retry_after=random.randint(3, 10))
 
 
 def _stream(call: Call, run: HookRun, ctx: Context, client: Any) -> Stream:
@@ -273,6 +277,7 @@ def _respond(call: Call, ctx: Context, stream: Stream) -> Response:
         body.close()
         raise error
     ctx.freeze_request()
+    del call.request  # the stream must not hold on to what belongs to the server
     return stream_response(call.app.response_class, body, config.heartbeat)
 
 
