@@ -58,8 +58,12 @@ class RouteBlueprint(Blueprint):
 
         def add(state: BlueprintSetupState) -> None:
             hooks = (*_inherited_hooks(state), *route.hooks)
-            view = _view(route, hooks)
-            state.add_url_rule(route.rule, name, view, methods=[route.method])
+            try:
+                state.add_url_rule(route.rule, name, _view(route, hooks), methods=[route.method])
+            except (ValueError, LookupError) as error:
+                raise DeclarationError(
+                    f"{route.owner}: Flask refuses path={route.rule!r}: {error}"
+                ) from error
 
         self.record(add)
         return route

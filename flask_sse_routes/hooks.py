@@ -131,6 +131,8 @@ def compose_hooks(*hooks: AnyHook) -> ComposedHook:
 
 def flatten(hooks: Iterable[AnyHook], owner: str) -> tuple[Hook, ...]:
     """Return plain hooks in order; `owner` names who declared them, for the error."""
+    if not isinstance(hooks, Iterable):
+        raise DeclarationError(f"{owner}: hooks= takes a list of hooks, not {hooks!r}.")
     found: list[Hook] = []
     for each in hooks:
         if isinstance(each, ComposedHook):
@@ -222,7 +224,7 @@ class HookRun:
         for hook, generator in reversed(self._entered):
             try:
                 self._leave(hook, generator)
-            except Exception:
+            except (Exception, GeneratorExit):  # ctx.sleep raises StreamClosed here
                 log.exception("Cleanup of hook %r failed", hook.name)
 
     def _leave(self, hook: Hook, generator: Generator[Any, None, Any] | None) -> None:

@@ -113,6 +113,9 @@ def define_route(
     """
 
     def declare(handler: Handler) -> Route:
+        owner = f"Route of {_title(handler)}"
+        if not isinstance(events or {}, Mapping):
+            raise DeclarationError(f"{owner}: events= maps names to types, not {events!r}.")
         return Route(
             handler=handler,
             kind=kind,
@@ -121,7 +124,7 @@ def define_route(
             input=input,
             output=output,
             events=MappingProxyType(dict(events or {})),
-            hooks=flatten(hooks, f"Route of {_title(handler)}"),
+            hooks=flatten(hooks, owner),
             summary=summary,
             description=description,
             tags=tuple(tags),
@@ -199,7 +202,7 @@ def _check_method_and_path(route: Route) -> None:
             f"{route.owner}: method={route.method!r} is not one of {', '.join(METHODS)} "
             "(HEAD and OPTIONS are answered by themselves)."
         )
-    if route.path is not None and not route.path.startswith("/"):
+    if route.path is not None and not str(route.path).startswith("/"):
         raise DeclarationError(f"{route.owner}: path={route.path!r} must begin with '/'.")
 
 

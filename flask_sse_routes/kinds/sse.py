@@ -266,19 +266,20 @@ def _iterator(route: Route, result: Any) -> Iterator[Any]:
 def _respond(call: Call, ctx: Context, stream: Stream) -> Response:
     """Start the stream and wait a moment for its first event, or for its first exception."""
     config, option = call.runtime.config, call.route.options["open_timeout"]
-    body = StreamBody(stream)
     get_stall_watch().start()
     call.runtime.streams.add(stream)
     stream.start()
-    _wait_for_first(stream, config.open_timeout if option is None else option)
-    error = stream.source.error
-    if error is not None and not stream.source.began:
-        stream.over = True
-        body.close()
-        raise error
+    try:
+        _wait_for_first(stream, config.open_timeout if option is None else option)
+    except BaseException:
+        stream.transport_over(delivered=False)
+        raise
+    if stream.source.error is not None and not stream.source.began:
+        stream.transport_over(delivered=True)
+        raise stream.source.error
     ctx.freeze_request()
     del call.request  # the stream must not hold on to what belongs to the server
-    return stream_response(call.app.response_class, body, config.heartbeat)
+    return stream_response(call.app.response_class, StreamBody(stream), config.heartbeat)
 
 
 def _wait_for_first(stream: Stream, seconds: float) -> None:

@@ -1,0 +1,74 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+# What an installation depends on: a change of either file, or of the folder, asks for a new one.
+KEY := $(shell { echo '$(CURDIR)'; cat setup.cfg pyproject.toml; } | cksum | tr -dc 0-9)
+RUN_READY := $(VENV)/.run-$(KEY)
+TEST_READY := $(VENV)/.test-$(KEY)
+
+.PHONY: help run test lint clean browser-and-proxy
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo '  make test ARGS="-k name -x"                         passes options on to pytest'
+	@echo '  make test PYTHON=python3.12 VENV=.venv-3.12         uses another Python'
+
+run: $(RUN_READY) ## serve the demo on http://127.0.0.1:8000
+	@exec $(BIN)/python -m gunicorn wsgi:app
+
+test: lint browser-and-proxy ## run linters, type checks and every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(TEST_READY) ## run ruff and mypy
+	@$(BIN)/python -m ruff check --quiet --output-format concise .
+	@$(BIN)/python -m ruff format --check --quiet . || { \
+		echo 'Not formatted: run "$(BIN)/python -m ruff format ." to mend it.' >&2; exit 1; }
+	@$(BIN)/python -m mypy --no-error-summary
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN_READY): EXTRAS := server,demo
+$(RUN_READY): STAMPS := $(RUN_READY)
+$(TEST_READY): EXTRAS := server,demo,test
+$(TEST_READY): STAMPS := $(RUN_READY) $(TEST_READY)
+
+# A folder without pip was left half made, and one whose scripts name another place was moved:
+# both are made anew. The stamps come last, so that what failed or was interrupted is tried again.
+$(RUN_READY) $(TEST_READY):
+	@if ! grep -qsF '$(CURDIR)/$(BIN)/' $(BIN)/pip || ! $(BIN)/python -m pip --version &>/dev/null; then \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+			echo 'Python 3.10 or newer is needed: name one with "make PYTHON=python3.12".' >&2; exit 1; }; \
+		echo 'Creating $(VENV)'; \
+		$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+			echo 'No virtual environment: on Debian, "apt-get install python3-venv" brings what it lacks.' >&2; \
+			exit 1; }; \
+	fi
+	@rm -f $(VENV)/.run-* $(VENV)/.test-*
+	@echo 'Installing .[$(EXTRAS)] into $(VENV)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --editable '.[$(EXTRAS)]'
+	@touch $(STAMPS)
+
+# The tests drive a real browser and a real proxy. Without them, those tests are skipped and say so.
+browser-and-proxy:
+	@export PATH="$$PATH:/usr/sbin"; missing=(); \
+	for tool in chromium nginx; do command -v $$tool >/dev/null || missing+=($$tool); done; \
+	[ $${#missing[@]} -gt 0 ] || exit 0; \
+	install="apt-get install --yes --no-install-recommends $${missing[*]}"; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing $${missing[*]}"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+		{ apt-get update && $$install; } >"$$log" 2>&1 || { cat "$$log" >&2; exit 1; }; \
+	else \
+		echo "Some tests need $${missing[*]}; on Debian: sudo $$install" >&2; \
+	fi
