@@ -201,7 +201,12 @@ def _open_streams() -> set[str]:
 
 
 def _running() -> set[Any]:
-    threads = {t for t in threading.enumerate() if not t.name.startswith(SERVICES)}
+    # A dummy stands for a thread or greenlet that threading did not start, and outlives it.
+    threads = {
+        thread
+        for thread in threading.enumerate()
+        if not thread.name.startswith(SERVICES) and type(thread).__name__ != "_DummyThread"
+    }
     return threads | _greenlets()
 
 

@@ -1,0 +1,87 @@
+"""Streams that come to an end: a long task that computes, and a countdown."""
+
+import math
+import re
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from flask_sse_routes import Context, Event, define_route
+
+from .hooks import log_end
+from .primes import Tally
+
+STEPS = 100
+
+
+class Progress(BaseModel):
+    percent: float
+    examined: int
+    found: int
+
+
+class Done(BaseModel):
+    limit: int
+    primes: int
+    largest: int
+    twins: int
+    widest_gap: int
+    seconds: float
+
+
+def task(
+    ctx: Context, limit: Annotated[int, Field(ge=10_000, le=20_000_000)] = 5_000_000
+) -> Iterator[Progress | Done]:
+    started = time.monotonic()
+    tally = Tally(limit)
+    step = -(-limit // STEPS)
+    for low in range(2, limit + 1, step):
+        high = min(low + step, limit + 1)
+        ctx.run(tally.examine, low, high)
+        yield Progress(percent=100 * (high - 1) / limit, examined=high - 1, found=tally.count)
+    yield Done(
+        limit=limit,
+        primes=tally.count,
+        largest=tally.largest,
+        twins=tally.twins,
+        widest_gap=tally.widest_gap,
+        seconds=round(time.monotonic() - started, 2),
+    )
+
+
+class Left(BaseModel):
+    """Whole seconds left."""
+
+    left: int
+
+
+def countdown(ctx: Context, start: Annotated[int, Field(ge=1, le=3600)] = 10) -> Iterator[Event]:
+    zero = _zero(ctx.last_event_id, latest=time.time() + start)
+    left = math.ceil(zero - time.time())
+    while left > 0:
+        yield Event(Left(left=left), id=f"{zero:.3f}")
+        left -= 1
+        ctx.sleep(max(zero - left - time.time(), 0))
+    yield Event(Left(left=0), id=f"{zero:.3f}")
+
+
+def _zero(last_event_id: str | None, latest: float) -> float:
+    """The moment of zero, which is every event's id: so a client that comes back finds it right."""
+    known = re.fullmatch(r"[0-9]{1,12}\.[0-9]{3}", last_event_id or "")
+    return min(float(known[0]), latest) if known else latest
+
+
+routes = {
+    "task": define_route(
+        task,
+        kind="sse",
+        events={"progress": Progress, "done": Done},
+        hooks=[log_end],
+        summary="Count the primes up to a limit",
+    ),
+    "countdown": define_route(
+        countdown, kind="sse", output=Left, hooks=[log_end], summary="Seconds down to zero"
+    ),
+}

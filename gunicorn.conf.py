@@ -1,0 +1,25 @@
+"""Settings of `gunicorn wsgi:app`, read from the folder it is started in."""
+
+import os
+
+from flask_sse_routes.gunicorn import post_worker_init
+
+__all__ = ["post_worker_init"]
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+
+worker_class = "gevent"
+worker_connections = 2000
+
+# The demo keeps its notifications in the process: a second worker would have a second list.
+workers = 1
+
+# Streams end at once when a worker is told to stop; this is the time that plain requests have.
+graceful_timeout = 30
+keepalive = 2
+
+# Its socket would lie in the home folder, one for all servers of the user.
+control_socket_disable = True
+
+accesslog = "-"
+access_log_format = '%(h)s "%(r)s" %(s)s in %(M)s ms'
