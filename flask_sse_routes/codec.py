@@ -42,8 +42,15 @@ class EventTypes:
         """Return the JSON text of an event's data."""
         schema = self.message if event is None else self.named.get(event)
         if schema is None or not validate:
-            return dump(value, fallback)
+            return self.dump(value, fallback)
         return schema.dump(value, fallback)
+
+    def dump(self, value: Any, fallback: Fallback) -> bytes:
+        """Return the JSON text of data without a type."""
+        try:
+            return dump(value, fallback)
+        except OutputError as error:
+            raise OutputError(f"{self.owner}: {error}") from error
 
 
 PLAIN = (object, dict, list, tuple, str, int, float, bool, bytes)
@@ -69,7 +76,7 @@ class EventCodec:
         if isinstance(value, Event):
             return self._explicit(value)
         if self._plain:  # the common case, kept short
-            text = dump(value, self._fallback)
+            text = self._types.dump(value, self._fallback)
             if len(text) <= self._max_bytes and text.isascii():
                 return wire.data_frame(text)
         name = self._types.name_of(value)
@@ -78,7 +85,7 @@ class EventCodec:
 
     def end(self, value: Any) -> bytes:
         """Encode the terminal `end` event with a generator's return value."""
-        return self._terminal("end", wire.escape_json(dump(value, self._fallback)))
+        return self._terminal("end", wire.escape_json(self._types.dump(value, self._fallback)))
 
     def error(self, document: dict[str, Any]) -> bytes:
         """Encode the terminal `error` event with a problem document (RFC 9457)."""
@@ -107,10 +114,7 @@ class EventCodec:
         )
 
     def _text(self, value: Any, name: str | None) -> bytes:
-        try:
-            text = wire.escape_json(self._types.text(value, name, self._fallback, self._validate))
-        except OutputError as error:
-            raise OutputError(f"{self._types.owner}: {error}") from error
+        text = wire.escape_json(self._types.text(value, name, self._fallback, self._validate))
         self._check_size(len(text))
         return text
 

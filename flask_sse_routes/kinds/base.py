@@ -7,6 +7,8 @@ inside the request context.
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
@@ -24,6 +26,8 @@ from ..schema import Fallback
 from ..streams import Streams
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+# JSON's grammar lets one half of a pair pass, but it is no text that could be sent again.
+SURROGATE = re.compile(rb"\\u[dD]")
 
 
 class Runtime(Protocol):
@@ -97,8 +101,12 @@ class Call:
         raise UnsupportedMediaType("Send application/json or a form.")
 
     def _json(self) -> Any:
+        text = self.request.get_data()
         try:
-            return self.app.json.loads(self.request.get_data())
+            data = self.app.json.loads(text)
+            if SURROGATE.search(text):
+                json.dumps(data, ensure_ascii=False).encode()
+            return data
         except (ValueError, RecursionError) as error:
             raise BadRequest("The body is not valid JSON.") from error
 

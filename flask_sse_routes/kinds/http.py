@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_origin
 
 from flask.wrappers import Response
 from werkzeug.exceptions import HTTPException
@@ -73,17 +73,21 @@ def _returned(route: Route) -> Any:
         return None
     for member in union_members(route.returns):
         # A tuple is (body, status, headers), and what is a Response already has no schema.
-        origin = getattr(member, "__origin__", member)
-        if isinstance(origin, type) and issubclass(origin, (tuple, WerkzeugResponse)):
+        if _is_tuple(member) or (isinstance(member, type) and issubclass(member, WerkzeugResponse)):
             return None
     return route.returns
+
+
+def _is_tuple(type_: Any) -> bool:
+    origin = get_origin(type_) or type_
+    return isinstance(origin, type) and issubclass(origin, tuple)
 
 
 def _response(call: Call, value: Any, schema: OutputSchema | None) -> Response:
     if isinstance(value, WerkzeugResponse):
         return call.app.make_response(value)
     status = headers = None
-    if isinstance(value, tuple) and not (schema and call.route.output is not None):
+    if isinstance(value, tuple) and not (schema and _is_tuple(schema.type)):
         value, status, headers = _parts(call.route, value)
     if isinstance(value, WerkzeugResponse):
         response = call.app.make_response(value)

@@ -169,10 +169,10 @@ def _before(call: Call, run: HookRun, ctx: Context) -> Response | None:
             )
     except HTTPException as error:
         call.cleanup(run, ctx, "rejected", error)
-        if error.code in UNAVAILABLE and _is_event_source(call):
-            call.runtime.streams.count_refusal()
-            return _refusal(call, "unavailable")
-        raise
+        if error.code not in UNAVAILABLE:
+            raise
+        call.runtime.streams.count_refusal()
+        return _refuse(call, "unavailable", error.description)
     except BaseException as error:
         call.cleanup(run, ctx, "error", error)
         raise
@@ -186,11 +186,14 @@ def _is_event_source(call: Call) -> bool:
     )
 
 
-def _refusal(call: Call, why: str) -> Response:
-    """Answer an EventSource so that it comes back later."""
-    line = retry_between(TRY_LATER)
+def _refuse(call: Call, why: str, detail: str | None) -> Response:
+    """Have a client come back later: an EventSource by a stream that says only when."""
+    if not _is_event_source(call):
+        raise ServiceUnavailable(detail, retry_after=random.randint(3, 10))
     heartbeat = call.runtime.config.heartbeat
-    return stream_response(call.app.response_class, line, heartbeat, SSE_Refused=why)
+    return stream_response(
+        call.app.response_class, retry_between(TRY_LATER), heartbeat, SSE_Refused=why
+    )
 
 
 def _head(call: Call) -> Response:
@@ -213,9 +216,7 @@ def _open(call: Call, run: HookRun, ctx: Context) -> Response:
     if stream is not None:
         return _respond(call, ctx, stream)
     call.cleanup(run, ctx, "rejected")
-    if _is_event_source(call):
-        return _refusal(call, "capacity")
-    raise ServiceUnavailable("Too many streams are open.", retry_after=random.randint(3, 10))
+    return _refuse(call, "capacity", "Too many streams are open.")
 
 
 def _stream(call: Call, run: HookRun, ctx: Context, client: Any) -> Stream:
