@@ -172,7 +172,7 @@ def _before(call: Call, run: HookRun, ctx: Context) -> Response | None:
         if error.code not in UNAVAILABLE:
             raise
         call.runtime.streams.count_refusal()
-        return _refuse(call, "unavailable", error.description)
+        return _refuse(call, "unavailable", error.description, getattr(error, "retry_after", None))
     except BaseException as error:
         call.cleanup(run, ctx, "error", error)
         raise
@@ -186,10 +186,10 @@ def _is_event_source(call: Call) -> bool:
     )
 
 
-def _refuse(call: Call, why: str, detail: str | None) -> Response:
+def _refuse(call: Call, why: str, detail: str | None, retry_after: Any = None) -> Response:
     """Have a client come back later: an EventSource by a stream that says only when."""
     if not _is_event_source(call):
-        raise ServiceUnavailable(detail, retry_after=random.randint(3, 10))
+        raise ServiceUnavailable(detail, retry_after=retry_after or random.randint(3, 10))
     heartbeat = call.runtime.config.heartbeat
     return stream_response(
         call.app.response_class, retry_between(TRY_LATER), heartbeat, SSE_Refused=why
