@@ -54,7 +54,6 @@ class RouteBlueprint(Blueprint):
         route = kind.check(route)
         if name in self.routes:
             raise DeclarationError(f"Route {name!r} is defined twice; rename one of them.")
-        self.routes[name] = route
 
         def add(state: BlueprintSetupState) -> None:
             hooks = (*_inherited_hooks(state), *route.hooks)
@@ -66,6 +65,7 @@ class RouteBlueprint(Blueprint):
                 ) from error
 
         self.record(add)
+        self.routes[name] = route
         return route
 
     def http(self, path: str | None = None, **options: Any) -> Callable[[F], F]:

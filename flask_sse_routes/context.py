@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask
 from flask.wrappers import Request, Response
@@ -44,6 +45,8 @@ VIEW_ATTRIBUTES = frozenset(
 )
 # Ids longer than this were not handed out by this package (256 and the `~end` suffix).
 MAX_LAST_EVENT_ID = 260
+# What `flask.url_for` leaves as it is in an anchor.
+ANCHOR_SAFE = "%!#$&'()*+,/:;=?@"
 
 
 class RequestView:
@@ -54,12 +57,19 @@ class RequestView:
     """
 
     __slots__ = ("_request", "endpoint", "view_args")
+    _request: Request
+    endpoint: str | None
+    view_args: Mapping[str, Any]
 
     def __init__(self, request: Request) -> None:
         environ = {k: v for k, v in request.environ.items() if isinstance(v, str)}
-        self._request = Request(environ, populate_request=False, shallow=True)
-        self.endpoint = request.endpoint
-        self.view_args: Mapping[str, Any] = dict(request.view_args or {})
+        plain = Request(environ, populate_request=False, shallow=True)
+        object.__setattr__(self, "_request", plain)
+        object.__setattr__(self, "endpoint", request.endpoint)
+        object.__setattr__(self, "view_args", MappingProxyType(dict(request.view_args or {})))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError("ctx.request is a frozen view; keep what changes in ctx.state.")
 
     def __getattr__(self, name: str) -> Any:
         if name not in VIEW_ATTRIBUTES:
@@ -165,8 +175,10 @@ class Context:
         self,
         endpoint: str,
         *,
-        _external: bool = False,
         _anchor: str | None = None,
+        _method: str | None = None,
+        _scheme: str | None = None,
+        _external: bool | None = None,
         **values: Any,
     ) -> str:
         """Build a URL as `flask.url_for` does in the request; also works during a stream."""
@@ -178,8 +190,9 @@ class Context:
         plain = request if isinstance(request, Request) else request._request
         adapter = self._app.create_url_adapter(plain)
         assert adapter is not None
-        url = adapter.build(endpoint, values, force_external=_external)
-        return f"{url}#{_anchor}" if _anchor else url
+        external = _scheme is not None if _external is None else _external
+        url = adapter.build(endpoint, values, _method, external, url_scheme=_scheme)
+        return url if _anchor is None else f"{url}#{quote(_anchor, safe=ANCHOR_SAFE)}"
 
     def settle(self, source: GeneratorSource | None) -> None:
         """Let go of the server's request; from now on there is a stream."""
