@@ -214,7 +214,8 @@ def _greenlets() -> set[Any]:
     gevent = sys.modules.get("gevent")
     if gevent is None or not concurrency.cooperative():
         return set()
-    found = (each for each in gc.get_objects() if isinstance(each, gevent.Greenlet))
+    # By type: `isinstance` would follow a weak proxy whose object is gone.
+    found = (each for each in gc.get_objects() if issubclass(type(each), gevent.Greenlet))
     return {each for each in found if each and not each.name.startswith(SERVICES)}
 
 
