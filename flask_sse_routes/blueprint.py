@@ -54,6 +54,12 @@ class RouteBlueprint(Blueprint):
         route = kind.check(route)
         if name in self.routes:
             raise DeclarationError(f"Route {name!r} is defined twice; rename one of them.")
+        for other in self.routes.values():
+            if (other.method, other.rule) == (route.method, route.rule):
+                raise DeclarationError(
+                    f"{route.owner}: {route.method} {route.rule} is {other.owner.lower()} already; "
+                    "give one of them another path= or method=."
+                )
 
         def add(state: BlueprintSetupState) -> None:
             hooks = (*_inherited_hooks(state), *route.hooks)

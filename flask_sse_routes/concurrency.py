@@ -90,6 +90,15 @@ def task(function: Callable[[], None], name: str) -> Task:
     return (GreenletTask if cooperative() else ThreadTask)(function, name)
 
 
+def is_kill(error: BaseException) -> bool:
+    """Tell whether somebody killed the greenlet that this was raised in."""
+    if not cooperative():
+        return False
+    import gevent
+
+    return isinstance(error, gevent.GreenletExit)
+
+
 def breathe() -> None:
     """Let other greenlets run; threads need no help."""
     if cooperative():

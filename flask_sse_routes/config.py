@@ -17,6 +17,8 @@ from .errors import ConfigError
 
 PREFIX = "SSE_"
 ENV_PREFIX = "FLASK_SSE_"
+# A day: browsers keep the value in a signed 32-bit number, and nobody means to wait longer.
+LONGEST_RETRY = 86_400_000
 # Read by the flask-sse package; an app that moves over may still set it.
 FOREIGN_KEYS = frozenset({"SSE_REDIS_URL"})
 
@@ -92,6 +94,12 @@ def _count(key: str, value: Any) -> int:
     return value
 
 
+def _milliseconds(key: str, value: Any) -> int:
+    if _count(key, value) > LONGEST_RETRY:
+        raise ConfigError(f"{key} must be at most {LONGEST_RETRY} milliseconds, not {value!r}")
+    return int(value)
+
+
 def _limit(key: str, value: Any) -> int | None:
     return None if value is None else _count(key, value)
 
@@ -110,7 +118,7 @@ def _text(key: str, value: Any) -> str:
 
 _CHECKS: dict[str, Any] = {
     "heartbeat": _seconds,
-    "retry": _count,
+    "retry": _milliseconds,
     "open_timeout": _wait,
     "send_timeout": _seconds,
     "max_streams": _limit,

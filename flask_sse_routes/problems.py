@@ -68,7 +68,7 @@ def problem_of(app: Flask, error: BaseException, where: str) -> dict[str, Any]:
 def _unexpected(app: Flask, error: BaseException, where: str, story: str) -> dict[str, Any]:
     """`story` is what the log does not have yet: Flask writes tracebacks of its own."""
     error_id = uuid.uuid4().hex
-    log.error("%s failed, error_id %s: %s", where, error_id, _one_line(story))
+    log.error("%s failed, error_id %s: %s", _one_line(where), error_id, _one_line(story))
     detail = f"{type(error).__name__}: {error}" if app.debug else GENERIC
     return problem(500, detail, error_id=error_id)
 

@@ -213,6 +213,8 @@ def _parameters(route: Route) -> list[inspect.Parameter]:
         raise DeclarationError(
             f"{route.owner}: its handler has no readable signature; wrap it in a function."
         ) from error
+    bound = _bound_keywords(route.handler)
+    found = [parameter for parameter in found if parameter.name not in bound]
     for parameter in found:
         if parameter.kind in _VARIADIC:
             raise DeclarationError(
@@ -225,6 +227,15 @@ def _parameters(route: Route) -> list[inspect.Parameter]:
                 "are called by name; remove the '/'."
             )
     return found
+
+
+def _bound_keywords(handler: Any) -> set[str]:
+    """Return the parameters that a partial has filled: no client may fill them again."""
+    bound: set[str] = set()
+    while isinstance(handler, functools.partial):
+        bound.update(handler.keywords)
+        handler = handler.func
+    return bound
 
 
 def _is_filled(route: Route, parameter: inspect.Parameter) -> bool:

@@ -7,6 +7,7 @@ used on every request and every event.
 from __future__ import annotations
 
 import collections.abc
+import copy
 import dataclasses
 import functools
 import inspect
@@ -113,10 +114,10 @@ def _field(parameter: inspect.Parameter) -> Any:
     default = parameter.default
     if default is inspect.Parameter.empty:
         return dataclasses.field()
-    if isinstance(default, (list, dict, set)):
-        return dataclasses.field(default_factory=default.copy)
     if isinstance(default, FieldInfo):
         return default
+    if type(default).__hash__ is None:
+        return dataclasses.field(default_factory=lambda: copy.deepcopy(default))
     return dataclasses.field(default=default)
 
 
@@ -156,7 +157,9 @@ def type_hints(owner: str, function: Callable[..., Any]) -> dict[str, Any]:
     target: Any = function
     while isinstance(target, functools.partial):
         target = target.func
-    if not inspect.isroutine(target) and not inspect.isclass(target):
+    if inspect.isclass(target):
+        target = target.__init__
+    elif not inspect.isroutine(target):
         target = type(target).__call__
     try:
         return typing.get_type_hints(inspect.unwrap(target), include_extras=True)

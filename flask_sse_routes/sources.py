@@ -168,6 +168,9 @@ class GeneratorSource:
             self.ended = True
             self._wake()
             self._over()
+            # A stream that is over is freed at once, not when the cycle collector runs.
+            self._wake = self._over = _nothing
+            self._task = None
 
     def _advance(self) -> bool:
         """Take one step of the handler; return whether there may be another."""
@@ -210,18 +213,31 @@ class GeneratorSource:
         if self._reason is not None:
             if not isinstance(error, GeneratorExit):
                 log.error("%s: its handler failed while it was ended", self._name, exc_info=error)
+        elif isinstance(error, GeneratorExit) or concurrency.is_kill(error):
+            self._reason = "shutdown"
         elif isinstance(error, Exception):
             self.error = error
         else:
-            self._reason = "shutdown"
+            # Raised again in the request it would stop the server's own task.
+            self.error = RuntimeError(f"its handler raised {error!r}")
+            self.error.__cause__ = error
 
     def _stop(self) -> None:
-        """Close the iterator here, in the task that runs it, whatever brought it to an end."""
-        close = getattr(self._iterator, "close", None)
-        if close is None or self._exhausted:
-            return
+        """End the iterator here, in the task that runs it, whatever brought it to an end."""
         try:
-            self._step(lambda: bool(close()), self._blame)
+            if not self._exhausted:
+                self._step(self._end_iterator, self._blame)
         except BaseException as error:
             if not isinstance(error, ContextError):
                 log.error("%s: closing its handler failed", self._name, exc_info=error)
+
+    def _end_iterator(self) -> bool:
+        # One without `close`, itertools.chain for example, ends what it holds by going away.
+        iterator, self._iterator = self._iterator, iter(())
+        if hasattr(iterator, "close"):
+            iterator.close()
+        return False
+
+
+def _nothing() -> None:
+    pass

@@ -43,14 +43,26 @@ def _app_step(app: Flask, owner: str) -> Step:
     """Each step in an app context of its own: teardown runs at every `yield`."""
 
     def step(advance: Callable[[], bool], blame: Callable[[Exception], None]) -> bool:
-        with app.app_context() as context:
-            try:
-                more = advance()
-            except RuntimeError as error:
-                raise _explained(error, owner) from error
-            if has_request_context() or _current_g() is not context.g:
-                _refuse_pushed(blame, owner)
-            return more
+        failure: BaseException | None = None
+        try:
+            with app.app_context() as context:
+                try:
+                    more = advance()
+                except BaseException as error:
+                    failure = error
+                    raise
+                if has_request_context() or _current_g() is not context.g:
+                    _refuse_pushed(blame, owner)
+                return more
+        except RuntimeError as error:
+            if str(error).startswith(NOT_HERE):
+                raise _not_here(owner) from error
+            raise
+        except AssertionError:
+            # Flask's own, about a context that the handler pushed and raised out of, hides why.
+            if failure is None:
+                raise
+            raise failure from None
 
     return step
 
@@ -82,9 +94,7 @@ def _refuse_pushed(blame: Callable[[Exception], None], owner: str) -> None:
     raise error
 
 
-def _explained(error: RuntimeError, owner: str) -> RuntimeError:
-    if not str(error).startswith(NOT_HERE):
-        return error
+def _not_here(owner: str) -> ContextError:
     return ContextError(
         f"{owner}: request, session, current_user and url_for do not exist in a stream's step. "
         "Use ctx.request, ctx.user and ctx.url_for, or declare the route with "

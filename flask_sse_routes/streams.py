@@ -62,14 +62,17 @@ class Streams:
         EVERY_APPS.add(self)
 
     def reserve(self, client: Hashable, limit: int | None, per_client: int | None) -> bool:
-        """Take a place for a stream, if the limits leave one."""
+        """Take a place for a stream, if the limits leave one.
+
+        `client` is who to count it for: hashable, or `None` where nobody is counted.
+        """
         with self._lock:
             full = limit is not None and self._places >= limit
             if full or (per_client is not None and self._by_client[client] >= per_client):
                 self._totals["refused"] += 1
                 return False
-            self._places += 1
             self._by_client[client] += 1
+            self._places += 1
             return True
 
     def release(self, client: Hashable) -> None:

@@ -59,6 +59,9 @@ class StreamBody:
 class StreamResponseMixin:
     """What a stream's response does differently from any other of the app's class."""
 
+    # The head of a stream, which HEAD asks for, has no length (RFC 9110, 9.3.2).
+    automatically_set_content_length = False
+
     def get_app_iter(self, environ: dict[str, Any]) -> Iterable[bytes]:
         """Hand the server the body itself, which then calls `call_on_close` functions."""
         response = cast(Response, super())

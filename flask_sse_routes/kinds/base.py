@@ -27,7 +27,7 @@ from ..streams import Streams
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 # JSON's grammar lets one half of a pair pass, but it is no text that could be sent again.
-SURROGATE = re.compile(rb"\\u[dD]")
+SURROGATE = re.compile(r"\\u[dD]")
 
 
 class Runtime(Protocol):
@@ -101,8 +101,8 @@ class Call:
         raise UnsupportedMediaType("Send application/json or a form.")
 
     def _json(self) -> Any:
-        text = self.request.get_data()
         try:
+            text = self.request.get_data().decode()
             data = self.app.json.loads(text)
             if SURROGATE.search(text):
                 json.dumps(data, ensure_ascii=False).encode()

@@ -10,7 +10,7 @@ import logging
 import operator
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -127,9 +127,11 @@ def _event_types(route: Route) -> EventTypes:
 
 def _yielded(route: Route) -> Any:
     """Return the type of unnamed events by the annotation: T of `Iterator[T]`, less the rest."""
-    others = (None, Any, type(None), wire.Event, *route.events.values())
+    others = (None, Any, wire.Event, *route.events.values())
     members = [m for m in union_members(yielded_type(route.returns)) if m not in others]
-    return functools.reduce(operator.or_, members) if members else None
+    if not members or members == [type(None)]:
+        return None
+    return functools.reduce(operator.or_, members)
 
 
 def _is_finished(call: Call) -> bool:
@@ -204,8 +206,8 @@ def _open(call: Call, run: HookRun, ctx: Context) -> Response:
     streams = call.runtime.streams
     reserved = False
     try:
-        client = ctx.user if ctx.user is not None else call.request.remote_addr
         limit, per_client = call.runtime.max_streams, call.runtime.config.max_streams_per_client
+        client = _client(call, ctx) if per_client is not None else None
         reserved = streams.reserve(client, limit, per_client)
         stream = _stream(call, run, ctx, client) if reserved else None
     except BaseException as error:
@@ -217,6 +219,17 @@ def _open(call: Call, run: HookRun, ctx: Context) -> Response:
         return _respond(call, ctx, stream)
     call.cleanup(run, ctx, "rejected")
     return _refuse(call, "capacity", "Too many streams are open.")
+
+
+def _client(call: Call, ctx: Context) -> Hashable:
+    """Return whom the stream counts for: the user, or else the address."""
+    user = ctx.user if ctx.user is not None else call.request.remote_addr
+    if not isinstance(user, Hashable):
+        raise TypeError(
+            f"identify= returned a {type(user).__name__}; SSE_MAX_STREAMS_PER_CLIENT needs "
+            "something hashable, the user's id for example."
+        )
+    return user
 
 
 def _stream(call: Call, run: HookRun, ctx: Context, client: Any) -> Stream:

@@ -1,0 +1,169 @@
+"""Chromium's own `EventSource`: streams that end, fail, are refused, and carry any text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from .samples import TEXTS, VALUES, as_received
+from .servers import Server
+from .waiting import wait_for
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Opens a native EventSource and keeps what it says.
+OPEN = """([name, target]) => {
+    const source = new EventSource(target);
+    const seen = {source, opened: 0, failed: 0, events: []};
+    const keep = (e) => seen.events.push([e.type, e.data, e.lastEventId]);
+    source.onopen = () => { seen.opened += 1; };
+    source.onerror = (e) => { if (e.data === undefined) seen.failed += 1; else keep(e); };
+    for (const type of ["message", "end", "json", "raw"]) source.addEventListener(type, keep);
+    window[name] = seen;
+}"""
+CLOSED = 2
+
+
+@pytest.fixture(scope="module")
+def browser(program: Callable[[str], str]) -> Iterator[Browser]:
+    path = program("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """One page with its event sources, by name."""
+
+    def __init__(self, page: Page, server: Server) -> None:
+        self.page = page
+        page.goto(server.url)
+
+    def open(self, name: str, target: str) -> None:
+        self.page.evaluate(OPEN, [name, target])
+
+    def wait(self, condition: str, seconds: float = 10) -> None:
+        self.page.wait_for_function(condition, timeout=seconds * 1000)
+
+    def events(self, name: str) -> list[tuple[str, str]]:
+        return [(kind, data) for kind, data, _ in self.page.evaluate(f"{name}.events")]
+
+    def state(self, name: str) -> int:
+        return int(self.page.evaluate(f"{name}.source.readyState"))
+
+
+@pytest.fixture
+def tab(browser: Browser, server: Server) -> Iterator[Tab]:
+    page = browser.new_page()
+    yield Tab(page, server)
+    page.close()
+
+
+def sent_ids(server: Server, key: str) -> list[str | None]:
+    """What each request of a source sent as its Last-Event-ID."""
+    return [entry.facts["sent_id"] for entry in server.journal.entries(key, "request")]
+
+
+def test_stream_that_ends(server: Server, tab: Tab, key: str) -> None:
+    tab.open("it", f"/api/finite?key={key}&count=3")
+    tab.wait("it.source.readyState === 2")
+    assert tab.events("it") == [
+        ("message", "0"),
+        ("message", "1"),
+        ("message", "2"),
+        ("end", '"the end"'),
+    ]
+    first, again = sent_ids(server, key)
+    assert first is None
+    assert again is not None
+    assert again.endswith("~end")
+    assert len(server.journal.entries(key, "opened")) == 1
+    assert server.journal.outcome(key) == "completed"
+
+
+def test_stream_that_fails_after_its_first_event(server: Server, tab: Tab, key: str) -> None:
+    tab.open("it", f"/api/failing?key={key}&after=1")
+    tab.wait("it.source.readyState === 2")
+    (message, error) = tab.events("it")
+    assert message == ("message", "0")
+    assert error[0] == "error"
+    assert json.loads(error[1])["status"] == 500
+    assert len(sent_ids(server, key)) == 2
+    assert len(server.journal.entries(key, "opened")) == 1
+    assert server.journal.outcome(key) == "error"
+
+
+def test_stream_that_fails_before_its_first_event(server: Server, tab: Tab, key: str) -> None:
+    tab.open("it", f"/api/failing?key={key}&after=0")
+    tab.wait("it.source.readyState === 2")
+    assert tab.events("it") == []
+    assert tab.page.evaluate("it.opened") == 0
+    assert sent_ids(server, key) == [None]
+    assert len(server.journal.entries(key, "opened")) == 1
+    assert server.journal.outcome(key) == "error"
+
+
+def test_any_text_and_any_value(server: Server, tab: Tab, key: str) -> None:
+    tab.open("it", f"/api/samples?key={key}")
+    tab.wait("it.source.readyState === 2")
+    events = tab.events("it")
+    values = [json.loads(data) for kind, data in events if kind == "json"]
+    assert values == VALUES
+    # What the page itself parses is the same, to the last code unit.
+    parsed = "it.events.filter(e => e[0] === 'json').map(e => JSON.stringify(JSON.parse(e[1])))"
+    assert [json.loads(text) for text in tab.page.evaluate(parsed)] == VALUES
+    assert [data for kind, data in events if kind == "raw"] == list(map(as_received, TEXTS))
+    assert events[-1] == ("end", "null")
+
+
+def test_page_that_closes_its_source(server: Server, tab: Tab, key: str) -> None:
+    tab.open("it", f"/api/sleeper?key={key}&how=ctx")
+    tab.wait("it.events.length === 1")
+    tab.page.evaluate("it.source.close()")
+    assert server.journal.outcome(key, 2) == "disconnected"
+    assert len(sent_ids(server, key)) == 1
+
+
+@pytest.mark.parametrize("server", ["gevent"], indirect=True)
+def test_worker_that_rotates_its_streams(server: Server, tab: Tab, key: str) -> None:
+    """`max_duration` ends the stream; the source comes back by itself and goes on."""
+    tab.open("it", f"/api/lasting?key={key}&every=0.2")
+    tab.wait("it.opened >= 2 && it.events.length >= 8", 15)
+    numbers = [json.loads(data)["n"] for _, data in tab.events("it")]
+    assert numbers == list(range(len(numbers))), "nothing lost, nothing twice"
+    tab.page.evaluate("it.source.close()")
+
+
+def test_source_that_finds_no_room(
+    launch: Callable[..., Server], browser: Browser, key: str
+) -> None:
+    """It comes back until it is let in; a bare 503 would have ended it."""
+    server = launch("gevent", settings={"FLASK_SSE_MAX_STREAMS": 1})
+    page = browser.new_page()
+    tab = Tab(page, server)
+    tab.open("first", f"/api/ticker?key={key}-first")
+    tab.wait("first.events.length > 0")
+    tab.open("second", f"/api/ticker?key={key}-second")
+    tab.wait("second.failed > 0")
+    assert tab.state("second") != CLOSED
+    assert tab.events("second") == []
+    assert server.journal.outcome(f"{key}-second") == "rejected"
+    assert server.stats()["refused"] == 1
+    tab.page.evaluate("first.source.close()")
+    wait_for(lambda: not server.stats()["streams"], "the first stream has ended")
+    tab.wait("second.events.length > 0", 15)
+    assert len(server.journal.entries(f"{key}-second", "opened")) == 1
+    page.close()
+    server.settle()

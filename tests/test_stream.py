@@ -1,0 +1,310 @@
+"""One `Stream`: what it sends when, heartbeats, limits in time, and the end that counts once."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flask_sse_routes import wire
+from flask_sse_routes.sockets import ClientSocket
+from flask_sse_routes.stream import Peer, Stream, Timing
+
+FOR_EVER = 3600.0
+FIRST = rb"retry: \d+\n"
+END = b"event: end\nid: ~end\ndata: null\n\n"
+
+
+class Script:
+    """A source that sends what a test tells it to."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.error: BaseException | None = None
+        self.frames: list[bytes] = []
+        self.closed: list[str] = []
+        self.began = False
+        self.words: bytes | None = None
+        self._over: Callable[[], None] = lambda: None
+
+    @property
+    def ready(self) -> bool:
+        return self.ended or bool(self.frames)
+
+    def start(self, wake: Callable[[], None], over: Callable[[], None]) -> None:
+        self.wake, self._over = wake, over
+
+    def put(self, *frames: bytes) -> None:
+        self.began = True
+        self.frames += frames
+        self.wake()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """The handler came to its own end."""
+        self.error = error
+        self.words = None if error else END
+        self.stop()
+
+    def stop(self) -> None:
+        """The handler was brought to an end."""
+        self.ended = True
+        self.wake()
+        self._over()
+
+    def take(self) -> list[bytes]:
+        frames, self.frames = self.frames, []
+        return frames
+
+    def last_words(self) -> bytes | None:
+        return self.words
+
+    def close(self, reason: str) -> None:
+        self.closed.append(reason)
+
+
+class Fixture:
+    """A stream of a `Script`, and the outcome it reported."""
+
+    def __init__(self, peer: Peer | None = None, *, terminal: bool = True, **timing: Any) -> None:
+        times = {"heartbeat": FOR_EVER, "send_timeout": FOR_EVER, "retry": 1500, **timing}
+        self.source = Script()
+        self.finished: list[tuple[str | None, BaseException | None]] = []
+        self.stream = Stream(
+            "test",
+            self.source,
+            Timing(**times),
+            peer or Peer(),
+            describe_error=lambda error: b"event: error\ndata: 1\n\n",
+            finished=lambda stream, error: self.finished.append((stream.outcome, error)),
+            terminal=terminal,
+        )
+        self.stream.start()
+
+    def leave(self, *, delivered: bool = True) -> None:
+        """End both parts, as a server and a handler do."""
+        if not self.source.ended:
+            self.source.stop()
+        self.stream.transport_over(delivered=delivered)
+
+
+def test_the_first_chunk_has_the_retry_line_in_front() -> None:
+    it = Fixture()
+    it.source.put(b"data: 1\n\n", b"data: 2\n\n")
+    assert re.fullmatch(FIRST + b"data: 1\n\ndata: 2\n\n", it.stream.chunk())
+    assert it.stream.chunk() == b""
+    it.source.put(b"data: 3\n\n")
+    assert it.stream.chunk() == b"data: 3\n\n"
+    assert (it.stream.events, it.stream.over) == (3, False)
+    it.leave()
+
+
+def test_what_was_put_before_the_end_goes_before_it() -> None:
+    it = Fixture()
+    it.source.put(b"data: 1\n\n")
+    it.source.end()
+    chunk = it.stream.chunk()
+    assert chunk.endswith(b"data: 1\n\n" + END)
+    assert it.stream.over
+    assert it.stream.chunk() == b""
+    it.stream.transport_over(delivered=True)
+    assert it.finished == [("completed", None)]
+
+
+def test_without_a_terminal_event_nothing_is_said() -> None:
+    it = Fixture(terminal=False)
+    it.source.end()
+    assert re.fullmatch(FIRST, it.stream.chunk())
+    assert it.stream.over
+    it.stream.transport_over(delivered=True)
+    assert it.finished == [("completed", None)]
+
+
+def test_an_error_is_described() -> None:
+    it = Fixture()
+    error = ValueError("x")
+    it.source.put(b"data: 1\n\n")
+    it.source.end(error)
+    assert it.stream.chunk().endswith(b"data: 1\n\nevent: error\ndata: 1\n\n")
+    it.stream.transport_over(delivered=True)
+    assert it.finished == [("error", error)]
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_a_shutdown_sends_what_is_there_and_when_to_come_back(delivered: bool) -> None:
+    it = Fixture()
+    it.stream.chunk()
+    it.source.put(b"data: 1\n\n")
+    it.stream.close("shutdown")
+    assert it.stream.signal.is_set()
+    chunk = it.stream.chunk()
+    match = re.fullmatch(rb"data: 1\n\nretry: (\d+)\n", chunk)
+    assert match is not None
+    assert 500 <= int(match[1]) <= 3000
+    assert it.stream.over
+    it.leave(delivered=delivered)
+    assert it.finished == [("shutdown", None)]
+    assert it.source.closed == ["shutdown"]
+
+
+def test_a_handler_that_ended_before_a_shutdown_reached_it_is_completed() -> None:
+    it = Fixture()
+    it.stream.chunk()
+    it.source.end()
+    it.stream.close("shutdown")
+    assert it.stream.chunk() == END
+    it.stream.transport_over(delivered=True)
+    assert it.finished == [("completed", None)]
+
+
+def test_a_disconnected_stream_sends_nothing_more() -> None:
+    it = Fixture()
+    it.source.put(b"data: 1\n\n")
+    it.stream.close("disconnected")
+    assert it.stream.chunk() == b""
+    assert it.stream.over
+    it.leave(delivered=False)
+    assert it.finished == [("disconnected", None)]
+
+
+def test_the_first_reason_counts() -> None:
+    it = Fixture()
+    it.stream.close("shutdown")
+    it.stream.close("disconnected")
+    it.leave(delivered=False)
+    assert it.finished == [("shutdown", None)]
+    assert it.source.closed == ["shutdown"]
+
+
+def test_it_is_finished_when_both_parts_are() -> None:
+    it = Fixture()
+    it.stream.transport_over(delivered=False)
+    assert it.finished == []
+    assert it.source.closed == ["disconnected"]
+    it.source.stop()
+    assert it.finished == [("disconnected", None)]
+
+
+def test_both_parts_may_end_at_once() -> None:
+    for _ in range(300):
+        it = Fixture()
+        threads = [
+            threading.Thread(target=it.source.end),
+            threading.Thread(target=it.stream.transport_over, kwargs={"delivered": True}),
+            threading.Thread(target=it.stream.close, args=("shutdown",)),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(it.finished) == 1
+
+
+def test_a_heartbeat_comes_after_silence_alone(eventually: Any) -> None:
+    it = Fixture(heartbeat=0.05)
+    it.stream.chunk()
+    it.stream.sent()
+    for _ in range(2):
+        assert it.stream.signal.wait(10)
+        assert it.stream.chunk() == wire.HEARTBEAT == b":\n"
+        it.stream.sent()
+    assert it.stream.heartbeats == 2
+    it.leave()
+
+
+def test_no_heartbeat_while_a_write_is_going_on() -> None:
+    it = Fixture(heartbeat=0.02)
+    it.stream.chunk()  # and never `sent`
+    assert not it.stream.signal.wait(0.15)
+    it.leave()
+
+
+def test_an_event_that_comes_with_a_heartbeat_takes_its_place(eventually: Any) -> None:
+    it = Fixture(heartbeat=0.03)
+    it.stream.chunk()
+    it.stream.sent()
+    assert it.stream.signal.wait(10)
+    it.source.put(b"data: 1\n\n")
+    assert it.stream.chunk() == b"data: 1\n\n"
+    assert it.stream.heartbeats == 0
+    it.leave()
+
+
+def test_the_longest_duration_is_a_shutdown(eventually: Any) -> None:
+    it = Fixture(max_duration=0.05)
+    it.stream.chunk()
+    it.stream.sent()
+    eventually(lambda: it.source.closed)
+    assert it.stream.chunk().startswith(b"retry: ")
+    it.leave()
+    assert it.finished == [("shutdown", None)]
+
+
+def test_a_client_that_takes_nothing_is_dropped(eventually: Any) -> None:
+    one, other = socket.socketpair()
+    it = Fixture(Peer(ClientSocket(one)), send_timeout=0.1)
+    begun = time.monotonic()
+    it.stream.chunk()  # handed to a server that cannot write it
+    eventually(lambda: it.source.closed)
+    assert time.monotonic() - begun >= 0.09
+    assert it.stream.dropped
+    assert other.recv(1) == b"", "the connection is cut, so that a blocked write fails"
+    it.leave(delivered=False)
+    assert it.finished == [("disconnected", None)]
+    one.close()
+    other.close()
+
+
+def test_a_client_that_takes_little_is_kept(eventually: Any) -> None:
+    """One chunk that takes longer than the send timeout, of which something arrives always."""
+
+    class Slow(ClientSocket):
+        __slots__ = ("taken",)
+
+        def acknowledged(self) -> int | None:
+            self.taken = getattr(self, "taken", 0) + 1
+            return self.taken
+
+    one, other = socket.socketpair()
+    slow = Slow(one)
+    it = Fixture(Peer(slow), send_timeout=0.1)
+    it.stream.chunk()
+    eventually(lambda: getattr(slow, "taken", 0) >= 6)
+    assert it.source.closed == []
+    it.leave()
+    one.close()
+    other.close()
+
+
+def test_a_peer_that_leaves_ends_the_stream(eventually: Any) -> None:
+    one, other = socket.socketpair()
+    it = Fixture(Peer(ClientSocket(one)))
+    other.close()
+    eventually(lambda: it.source.closed == ["disconnected"])
+    it.leave(delivered=False)
+    assert it.finished == [("disconnected", None)]
+    one.close()
+
+
+def test_a_server_that_can_only_be_asked_is_asked(eventually: Any) -> None:
+    gone = threading.Event()
+    it = Fixture(Peer(poll=gone.is_set))
+    assert it.source.closed == []
+    gone.set()
+    eventually(lambda: it.source.closed == ["disconnected"], 5)
+    it.leave(delivered=False)
+
+
+def test_it_counts_what_it_sends() -> None:
+    it = Fixture()
+    it.source.put(b"data: 1\n\n", b": only a comment\n")
+    chunk = it.stream.chunk()
+    it.source.end()
+    chunk += it.stream.chunk()
+    assert (it.stream.events, it.stream.bytes) == (2, len(chunk))
+    it.stream.transport_over(delivered=True)
+    assert it.stream.seconds > 0
