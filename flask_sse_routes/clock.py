@@ -17,6 +17,9 @@ from . import concurrency
 
 log = logging.getLogger(__name__)
 
+# Seconds between two calls of the same tick, at least.
+SHORTEST = 0.001
+
 # Called with the time; returns when it wants to be called next, or `None` for never again.
 Tick = Callable[[float], float | None]
 
@@ -53,11 +56,11 @@ class Clock:
         timer = Timer(when, next(self._order), tick)
         with self._lock:
             heapq.heappush(self._heap, timer)
+            if not self._started:
+                concurrency.task(self._run, "sse-clock").start()
+                self._started = True
             first = self._heap[0] is timer
-            started, self._started = self._started, True
-        if not started:
-            concurrency.task(self._run, "sse-clock").start()
-        elif first:
+        if first:
             self._changed.set()
         return timer
 
@@ -87,7 +90,8 @@ class Clock:
             log.exception("A timer failed")
             return
         if when is not None and timer.tick is not None:
-            timer.when = when
+            # Never at once: a tick that is always due would be all that ever happens.
+            timer.when = max(when, now + SHORTEST)
             with self._lock:
                 heapq.heappush(self._heap, timer)
 

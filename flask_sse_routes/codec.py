@@ -85,7 +85,9 @@ class EventCodec:
 
     def end(self, value: Any) -> bytes:
         """Encode the terminal `end` event with a generator's return value."""
-        return self._terminal("end", wire.escape_json(self._types.dump(value, self._fallback)))
+        text = wire.escape_json(self._types.dump(value, self._fallback))
+        self._check_size(len(text))
+        return self._terminal("end", text)
 
     def error(self, document: dict[str, Any]) -> bytes:
         """Encode the terminal `error` event with a problem document (RFC 9457)."""

@@ -21,6 +21,7 @@ from .errors import ConfigError
 from .hooks import AnyHook, Hook, flatten
 from .schema import Fallback
 from .streams import PROCESS, Stats, Streams
+from .transport import close_unsent
 
 EXTENSION = "flask_sse_routes"
 
@@ -38,6 +39,7 @@ class AppRuntime:
         self._config: Config | None = None
         Config.read(app.config, os.environ)
         problems.install(app, self.is_ours)
+        app.teardown_request(close_unsent)
 
     @property
     def config(self) -> Config:

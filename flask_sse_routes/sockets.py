@@ -120,11 +120,11 @@ class SocketWatch:
     def add(self, fd: int, gone: Callable[[], None]) -> None:
         """Call `gone` once when the peer of `fd` closes or fails."""
         with self._lock:
-            self._gone[fd] = gone
             if self._watcher is None:
                 self._watcher = concurrency.on_readable(
                     self._epoll.fileno(), self._ready, "sse-watch"
                 )
+            self._gone[fd] = gone
         try:
             self._epoll.register(fd, GONE)
         except FileExistsError:

@@ -88,6 +88,7 @@ class Stream:
         "_terminal",
         "_timer",
         "_timing",
+        "_transport_done",
         "_writing_since",
         "bytes",
         "client",
@@ -132,6 +133,7 @@ class Stream:
         self._finished = finished
         self._terminal = terminal
         self._parts_left = 2
+        self._transport_done = False
         self._lock = threading.Lock()
         self._head: bytes | None = self._first_line()
         self._heartbeat_due = False
@@ -142,9 +144,13 @@ class Stream:
 
     def start(self) -> None:
         """Begin to produce, to watch the client and to keep time."""
+        try:
+            self._peer.watch(self._gone, self._timing.send_timeout)
+            self._timer = get_clock().at(self._due(self._opened), self._tick)
+        except BaseException:
+            self._part_over()  # the source's: it does not begin
+            raise
         self.source.start(self.wake, self._part_over)
-        self._peer.watch(self._gone, self._timing.send_timeout)
-        self._timer = get_clock().at(self._due(self._opened), self._tick)
 
     def wake(self) -> None:
         """Tell the transport that `chunk` has something to say."""
@@ -161,7 +167,7 @@ class Stream:
         frames = self.source.take()
         self.events += sum(frame.endswith(b"\n\n") for frame in frames)
         if self.reason is not None or ended:
-            frames += self._ending()
+            frames += self._ending(ended)
             self.over = True
         elif not frames and self._heartbeat_due:
             frames = [wire.HEARTBEAT]
@@ -183,7 +189,13 @@ class Stream:
             self.wake()
 
     def transport_over(self, *, delivered: bool) -> None:
-        """Note that the transport is done; where it could not deliver, the client is gone."""
+        """Note that the transport is done; where it could not deliver, the client is gone.
+
+        Calling it again does nothing.
+        """
+        if self._transport_done:
+            return
+        self._transport_done = True
         self._writing_since = None
         if not delivered and self.reason is None:
             self.reason = "disconnected"
@@ -203,10 +215,14 @@ class Stream:
         spread = self._timing.retry // 4
         return retry_between((self._timing.retry - spread, self._timing.retry + spread))
 
-    def _ending(self) -> list[bytes]:
-        """Return the last frames: none of them terminal if the client should come back."""
+    def _ending(self, ended: bool) -> list[bytes]:
+        """Return the last frames: none of them terminal if the client should come back.
+
+        `ended` is what the source said before the last `take`: where it ended after that,
+        there may be more to take, which the client comes back for.
+        """
         error, words = self.source.error, self.source.last_words()
-        if error is None and words is None:
+        if not ended or (error is None and words is None):
             self.reason = self.reason or "shutdown"
             return [retry_between(COME_BACK)]
         self.reason = None  # the handler came to its own end before a shutdown reached it
@@ -250,7 +266,7 @@ class Stream:
         timing = self._timing
         beat = self._last_sent + timing.heartbeat
         due = [beat if beat > now else now + timing.heartbeat, now + timing.send_timeout / 2]
-        if timing.max_duration and self.reason is None:
+        if timing.max_duration and self.reason is None and not self.over:
             due.append(self._opened + timing.max_duration)
         if self._peer.poll is not None or self._writing_since is not None:
             due.append(now + LOOK)

@@ -6,13 +6,16 @@ together since; what waits in the handler is another task. Works on any WSGI ser
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
+from flask import request
 from flask.wrappers import Response
 
 from .stream import Stream
 
+BODY = "flask_sse_routes.body"
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 
 
@@ -22,6 +25,7 @@ class StreamBody:
     def __init__(self, stream: Stream) -> None:
         self._stream: Stream | None = stream
         self._finished = False
+        self.handed_over = False
         self.on_close: Callable[[], None] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -51,7 +55,7 @@ class StreamBody:
             callback()
 
     def __del__(self) -> None:
-        # An after_request function that fails makes Flask drop a response without closing it.
+        # A server that fails may drop a response without closing it.
         if self._stream is not None:
             self.close()
 
@@ -68,6 +72,7 @@ class StreamResponseMixin:
         body = response.get_app_iter(environ)
         if isinstance(body, StreamBody):
             body.on_close = cast(Response, self).close
+            body.handed_over = True
         return body
 
     def get_wsgi_headers(self, environ: dict[str, Any]) -> Any:
@@ -103,3 +108,22 @@ def stream_response(
     for name, value in headers.items():
         response.headers[name.replace("_", "-")] = value
     return response
+
+
+def remember(environ: dict[str, Any], body: StreamBody) -> None:
+    """Note which body the current request is to be answered with."""
+    environ[BODY] = body, threading.get_ident()
+
+
+def close_unsent(_error: BaseException | None = None) -> None:
+    """Close the body of a request that was answered with something else after all.
+
+    An after_request function that fails makes Flask drop a response without closing it. Runs
+    at the end of each request, and of each copy of its context in another task, which is
+    none of its business.
+    """
+    body, task = request.environ.get(BODY, (None, None))
+    if body is not None and task == threading.get_ident():
+        del request.environ[BODY]
+        if not body.handed_over:
+            body.close()

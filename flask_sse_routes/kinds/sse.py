@@ -32,7 +32,7 @@ from ..sources import GeneratorSource
 from ..stalls import get_stall_watch
 from ..steps import CONTEXTS, contexts
 from ..stream import TRY_LATER, Peer, Stream, Timing, retry_between
-from ..transport import StreamBody, stream_response
+from ..transport import StreamBody, remember, stream_response
 from .base import Call, Kind
 
 log = logging.getLogger(__name__)
@@ -206,6 +206,7 @@ def _open(call: Call, run: HookRun, ctx: Context) -> Response:
     streams = call.runtime.streams
     reserved = False
     try:
+        get_stall_watch().start()
         limit, per_client = call.runtime.max_streams, call.runtime.config.max_streams_per_client
         client = _client(call, ctx) if per_client is not None else None
         reserved = streams.reserve(client, limit, per_client)
@@ -280,20 +281,21 @@ def _iterator(route: Route, result: Any) -> Iterator[Any]:
 def _respond(call: Call, ctx: Context, stream: Stream) -> Response:
     """Start the stream and wait a moment for its first event, or for its first exception."""
     config, option = call.runtime.config, call.route.options["open_timeout"]
-    get_stall_watch().start()
     call.runtime.streams.add(stream)
-    stream.start()
     try:
+        stream.start()
         _wait_for_first(stream, config.open_timeout if option is None else option)
+        if stream.source.error is not None and not stream.source.began:
+            stream.transport_over(delivered=True)
+            raise stream.source.error
+        body = StreamBody(stream)
+        remember(call.request.environ, body)
+        ctx.freeze_request()
+        del call.request  # the stream must not hold on to what belongs to the server
+        return stream_response(call.app.response_class, body, config.heartbeat)
     except BaseException:
         stream.transport_over(delivered=False)
         raise
-    if stream.source.error is not None and not stream.source.began:
-        stream.transport_over(delivered=True)
-        raise stream.source.error
-    ctx.freeze_request()
-    del call.request  # the stream must not hold on to what belongs to the server
-    return stream_response(call.app.response_class, StreamBody(stream), config.heartbeat)
 
 
 def _wait_for_first(stream: Stream, seconds: float) -> None:
