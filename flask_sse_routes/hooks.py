@@ -224,7 +224,7 @@ class HookRun:
         for hook, generator in reversed(self._entered):
             try:
                 self._leave(hook, generator)
-            except (Exception, GeneratorExit):  # ctx.sleep raises StreamClosed here
+            except BaseException:  # whatever it is, the others' turn comes
                 log.exception("Cleanup of hook %r failed", hook.name)
 
     def _leave(self, hook: Hook, generator: Generator[Any, None, Any] | None) -> None:

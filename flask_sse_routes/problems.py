@@ -13,12 +13,20 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, UnprocessableEntity
 
-from .errors import PROBLEM_TYPE, StreamError, problem
+from .errors import PROBLEM_TYPE, InputError, StreamError, problem
 
 log = logging.getLogger(__name__)
 GENERIC = "The server failed to answer; its log has the details under this error_id."
+
+
+class InvalidInput(UnprocessableEntity):
+    """422, with the list of faults that pydantic found."""
+
+    def __init__(self, error: InputError) -> None:
+        super().__init__(str(error))
+        self.errors = error.errors
 
 
 def install(app: Flask, is_ours: Callable[[], bool]) -> None:
@@ -60,8 +68,9 @@ def problem_of(app: Flask, error: BaseException, where: str) -> dict[str, Any]:
     if isinstance(error, InternalServerError) and original is not None:
         return _unexpected(app, original, where, repr(original))
     if isinstance(error, HTTPException) and error.code is not None:
-        members = {"errors": error.errors} if hasattr(error, "errors") else {}
-        return problem(error.code, error.description, title=error.name, **members)
+        members = {"errors": error.errors} if isinstance(error, InvalidInput) else {}
+        detail = None if error.description is None else str(error.description)
+        return problem(error.code, detail, title=error.name, **members)
     return _unexpected(app, error, where, "".join(traceback.format_exception(error)))
 
 

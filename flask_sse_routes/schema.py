@@ -42,12 +42,9 @@ class InputSchema:
     def __init__(self, adapter: TypeAdapter[Any], document: dict[str, Any]) -> None:
         self._adapter = adapter
         self.document = document
-        properties = _resolve(document, document).get("properties")
-        self.takes_fields = properties is not None
-        self.fields = frozenset(properties or ())
-        self._lists = frozenset(
-            name for name, part in (properties or {}).items() if _is_array(part, document)
-        )
+        properties = _properties(document, document)
+        self.fields = frozenset(properties)
+        self._lists = frozenset(n for n, part in properties.items() if _is_array(part, document))
 
     @classmethod
     def of_type(cls, owner: str, type_: Any) -> InputSchema:
@@ -146,10 +143,22 @@ def _resolve(part: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     return typing.cast("dict[str, Any]", document["$defs"][reference.rpartition("/")[2]])
 
 
+def _properties(part: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an object, or of all objects of a union."""
+    part = _resolve(part, document)
+    found = dict(part.get("properties", {}))
+    for choice in _choices(part):
+        found.update(_properties(choice, document))
+    return found
+
+
+def _choices(part: dict[str, Any]) -> list[dict[str, Any]]:
+    return part.get("anyOf") or part.get("oneOf") or part.get("allOf") or []
+
+
 def _is_array(part: dict[str, Any], document: dict[str, Any]) -> bool:
     part = _resolve(part, document)
-    choices = part.get("anyOf") or part.get("oneOf") or part.get("allOf") or ()
-    return part.get("type") == "array" or any(_is_array(c, document) for c in choices)
+    return part.get("type") == "array" or any(_is_array(c, document) for c in _choices(part))
 
 
 def type_hints(owner: str, function: Callable[..., Any]) -> dict[str, Any]:

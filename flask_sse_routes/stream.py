@@ -24,6 +24,8 @@ COME_BACK = (500, 3000)
 TRY_LATER = (3000, 10_000)
 # Seconds between looks at a client that a server does not let us watch, or that is slow.
 LOOK = 1.0
+# Looks at an open stream in one send timeout: a client is dropped late by one of them at most.
+LOOKS = 6
 
 
 def retry_between(bounds: tuple[int, int]) -> bytes:
@@ -265,7 +267,8 @@ class Stream:
         """Return when the clock has to look at this stream again."""
         timing = self._timing
         beat = self._last_sent + timing.heartbeat
-        due = [beat if beat > now else now + timing.heartbeat, now + timing.send_timeout / 2]
+        look = now + timing.send_timeout / LOOKS
+        due = [beat if beat > now else now + timing.heartbeat, look]
         if timing.max_duration and self.reason is None and not self.over:
             due.append(self._opened + timing.max_duration)
         if self._peer.poll is not None or self._writing_since is not None:

@@ -23,7 +23,7 @@ from flask_sse_routes import (
 )
 from flask_sse_routes.concurrency import cooperative
 from flask_sse_routes.extension import runtime_of
-from flask_sse_routes.hooks import Hook
+from flask_sse_routes.hooks import Hook, HookRun
 from flask_sse_routes.testing import sse_client
 
 STREAMS = 200
@@ -726,7 +726,7 @@ def test_once_each_while_ends_race(make_app: Any, eventually: Any, wsgi: Any) ->
         for index, stream in enumerate(streams):
             stream.close(("disconnected", "shutdown")[index % 2])
 
-    closer = threading.Thread(target=close_all)
+    closer = threading.Thread(target=close_all, daemon=True)
     closer.start()
     gate.set()
     for response in responses:
@@ -737,6 +737,19 @@ def test_once_each_while_ends_race(make_app: Any, eventually: Any, wsgi: Any) ->
     assert all(len(seen) == 1 for seen in ends.values()), ends
     allowed = {"completed", "error", "disconnected", "shutdown"}
     assert {seen[0] for seen in ends.values()} <= allowed
+
+
+def test_cleanup_asked_for_by_many_at_once_runs_once() -> None:
+    seen: list[str] = []
+    run = HookRun((define_hook(cleanup=lambda ctx: seen.append("cleanup")),), None)
+    run.before()
+    threads = [threading.Thread(target=run.cleanup) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    run.cleanup()
+    assert seen == ["cleanup"]
 
 
 def test_cleanup_of_a_stream_has_no_request_context(

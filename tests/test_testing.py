@@ -207,10 +207,12 @@ def test_a_leaked_response_fails(app: Flask) -> None:
 
 def test_a_leaked_thread_or_greenlet_fails() -> None:
     gate = threading.Event()
-    thread = threading.Thread(target=gate.wait, name="leaked one")
-    assert "Left behind" in leak(thread.start)
-    gate.set()
-    thread.join()
+    thread = threading.Thread(target=gate.wait, name="leaked one", daemon=True)
+    try:
+        assert "Left behind" in leak(thread.start)
+    finally:
+        gate.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("kind", ["app_context", "test_request_context"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,15 +16,18 @@ from typing import Any, ClassVar, Protocol
 
 from flask import Flask
 from flask.wrappers import Request, Response
-from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from ..config import Config
 from ..context import Context
 from ..errors import DeclarationError, InputError
 from ..hooks import Hook, HookRun
+from ..problems import InvalidInput
 from ..routes import Route
 from ..schema import Fallback
 from ..streams import Streams
+
+log = logging.getLogger(__name__)
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 # JSON's grammar lets one half of a pair pass, but it is no text that could be sent again.
@@ -71,9 +75,7 @@ class Call:
         try:
             ctx.input = schema.validate(self._data())
         except InputError as error:
-            refusal = UnprocessableEntity(str(error))
-            refusal.errors = error.errors  # type: ignore[attr-defined]  # an extension member
-            raise refusal from error
+            raise InvalidInput(error) from error
 
     def _data(self) -> Any:
         data = self._body() if self.request.method in BODY_METHODS else self._query()
@@ -114,9 +116,13 @@ class Call:
         """Run the cleanup hooks in an app context of their own."""
         ctx.outcome = outcome
         ctx.error = error
-        if run.needs_cleanup:
+        if not run.needs_cleanup:
+            return
+        try:
             with self.app.app_context():
                 run.cleanup()
+        except Exception:
+            log.exception("%s: a teardown function failed after cleanup", self.route.owner)
 
 
 class Kind:

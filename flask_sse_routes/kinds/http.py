@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
-from typing import Any, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from flask.wrappers import Response
 from werkzeug.exceptions import HTTPException
@@ -73,21 +73,28 @@ def _returned(route: Route) -> Any:
         return None
     for member in union_members(route.returns):
         # A tuple is (body, status, headers), and what is a Response already has no schema.
-        if _is_tuple(member) or (isinstance(member, type) and issubclass(member, WerkzeugResponse)):
+        if _allows_tuple(member) or _is_response(member):
             return None
     return route.returns
 
 
-def _is_tuple(type_: Any) -> bool:
-    origin = get_origin(type_) or type_
-    return isinstance(origin, type) and issubclass(origin, tuple)
+def _is_response(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, WerkzeugResponse)
+
+
+def _allows_tuple(type_: Any) -> bool:
+    """Tell whether a plain tuple is among what a type allows."""
+    if get_origin(type_) is Annotated:
+        type_ = get_args(type_)[0]
+    return any((get_origin(member) or member) is tuple for member in union_members(type_))
 
 
 def _response(call: Call, value: Any, schema: OutputSchema | None) -> Response:
     if isinstance(value, WerkzeugResponse):
         return call.app.make_response(value)
     status = headers = None
-    if isinstance(value, tuple) and not (schema and _is_tuple(schema.type)):
+    # A named tuple is a value; a plain one is Flask's, unless the declared type is a tuple.
+    if type(value) is tuple and not (schema and _allows_tuple(schema.type)):
         value, status, headers = _parts(call.route, value)
     if isinstance(value, WerkzeugResponse):
         response = call.app.make_response(value)
@@ -95,6 +102,8 @@ def _response(call: Call, value: Any, schema: OutputSchema | None) -> Response:
         response = call.app.response_class(_body(call, value, schema), mimetype=JSON_TYPE)
     if status is not None:
         response.status = status  # Werkzeug takes 404, HTTPStatus and "404 NOT FOUND"
+        if not 100 <= response.status_code <= 599:
+            raise ValueError(f"{call.route.owner} returned the status {status!r}.")
     if headers:
         response.headers.update(headers)
     if response.status_code in BODILESS:

@@ -22,7 +22,7 @@ from .. import wire
 from ..codec import EventCodec, EventTypes
 from ..concurrency import cooperative
 from ..context import Context
-from ..errors import DeclarationError, EventError
+from ..errors import DeclarationError, EventError, OutputError
 from ..hooks import HookRun
 from ..problems import problem_of
 from ..routes import Route
@@ -308,10 +308,11 @@ def _wait_for_first(stream: Stream, seconds: float) -> None:
 
 
 def _error_frame(call: Call, codec: EventCodec, error: BaseException) -> bytes:
-    document = problem_of(call.app, error, call.route.owner)
-    if call.route.options["on_end"] == "reconnect":
-        return codec.plain_error(document)
-    return codec.error(document)
+    encode = codec.plain_error if call.route.options["on_end"] == "reconnect" else codec.error
+    try:
+        return encode(problem_of(call.app, error, call.route.owner))
+    except OutputError as failure:  # a detail that is no text that can be sent
+        return encode(problem_of(call.app, failure, call.route.owner))
 
 
 def _finished(
