@@ -10,16 +10,16 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ParamSpec, overload
+from typing import Any, ParamSpec, cast, overload
 
 from .errors import DeclarationError
 
 log = logging.getLogger(__name__)
 
 Phase = Callable[..., Any]
-GeneratorHook = Callable[[Any], Generator[Any, None, Any]]
+GeneratorHook = Callable[[Any], Iterator[Any]]
 NO_STATE: Any = object()
 P = ParamSpec("P")
 
@@ -199,7 +199,8 @@ class HookRun:
         return None
 
     def _enter(self, hook: Hook) -> Any:
-        generator = hook.generator(self._ctx) if hook.generator else None
+        made = hook.generator(self._ctx) if hook.generator else None
+        generator = cast("Generator[Any, None, Any] | None", made)
         self._entered.append((hook, generator))
         if generator is not None:
             try:

@@ -1,7 +1,7 @@
 """The client's socket, as far as a stream needs it: is it gone, does it take bytes, cut it.
 
 Floor 1. Reads no byte: EPOLLRDHUP says that the peer closed, TCP_INFO how much it has
-acknowledged. Without epoll a stream peeks once a second; without a socket (a server that
+got. Without epoll a stream peeks once a second; without a socket (a server that
 shows none) only a failing write tells.
 """
 
@@ -10,21 +10,36 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import concurrency
 
+with contextlib.suppress(ImportError):  # not on Windows
+    import fcntl
+    import termios
+
 # A peer that has not acknowledged what was sent for this long has vanished (seconds).
 VANISHED_AFTER = 20.0
-# Fields of struct tcp_info (linux/tcp.h; the last since Linux 4.1): what is in flight, the
-# milliseconds since the last acknowledgement, and all bytes acknowledged so far.
+# Fields of struct tcp_info (linux/tcp.h; the second since Linux 4.1): packets in flight, and
+# all bytes acknowledged so far.
 IN_FLIGHT = slice(24, 28)
-LAST_ACK = slice(56, 60)
 ACKNOWLEDGED = slice(120, 128)
 # EPOLLRDHUP, EPOLLHUP and EPOLLERR (sys/epoll.h): gevent's patch takes their names away.
 GONE = 0x2000 | 0x10 | 0x8
+
+
+class Progress(NamedTuple):
+    """How far a peer is: `mark` changes with every byte it takes.
+
+    `waiting` says that something was sent and not acknowledged, which a peer that is there
+    does within a round trip, even if it takes nothing (TCP only).
+    """
+
+    mark: int
+    waiting: bool
 
 
 class ClientSocket:
@@ -48,16 +63,17 @@ class ClientSocket:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
 
-    def acknowledged(self) -> int | None:
-        """Bytes that the peer has acknowledged so far; `None` where nobody counts them."""
+    def progress(self) -> Progress | None:
+        """Return how far the peer has got with what was sent, where the system tells."""
         info = self._tcp_info()
-        return int.from_bytes(info[ACKNOWLEDGED], "little") if info else None
-
-    def vanished(self) -> bool:
-        """Whether something was sent and the peer has not said a word for too long."""
-        info = self._tcp_info()
-        silence = int.from_bytes(info[LAST_ACK], "little") / 1000
-        return any(info[IN_FLIGHT]) and silence >= VANISHED_AFTER
+        if info:
+            acknowledged = int.from_bytes(info[ACKNOWLEDGED], "little")
+            return Progress(acknowledged, waiting=any(info[IN_FLIGHT]))
+        try:
+            queued = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
+        except (OSError, NameError, ValueError):
+            return None
+        return Progress(int.from_bytes(queued, sys.byteorder), waiting=False)
 
     def _tcp_info(self) -> bytes:
         try:

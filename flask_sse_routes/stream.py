@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from . import wire
 from .clock import Timer, get_clock
-from .sockets import ClientSocket, get_watch
+from .sockets import VANISHED_AFTER, ClientSocket, get_watch
 from .sources import Source
 
 # EventSource keeps the last `retry` for good, so these are even over a range (milliseconds):
@@ -77,13 +77,15 @@ class Stream:
     """
 
     __slots__ = (
-        "_acknowledged",
         "_describe_error",
         "_finished",
         "_head",
         "_heartbeat_due",
         "_last_sent",
         "_lock",
+        "_looking",
+        "_mark",
+        "_moved",
         "_opened",
         "_parts_left",
         "_peer",
@@ -141,7 +143,10 @@ class Stream:
         self._heartbeat_due = False
         self._last_sent = self._opened = time.monotonic()
         self._writing_since: float | None = None
-        self._acknowledged: int | None = None
+        # How far the client was when it was last seen to move, and when that was.
+        self._mark: int | None = None
+        self._moved = self._opened
+        self._looking = False
         self._timer: Timer | None = None
 
     def start(self) -> None:
@@ -254,11 +259,9 @@ class Stream:
             self.close("shutdown")
         if self._peer.poll is not None and self._peer.poll():
             self._gone()
-        if self._peer.socket is not None and self._peer.socket.vanished():
+        if self._is_stuck(now):
             self._drop()
-        elif self._writing_since is not None:
-            self._check_progress(now)
-        elif now - self._last_sent >= self._timing.heartbeat:
+        elif self._writing_since is None and now - self._last_sent >= self._timing.heartbeat:
             self._heartbeat_due = True
             self.wake()
         return self._due(now)
@@ -271,19 +274,26 @@ class Stream:
         due = [beat if beat > now else now + timing.heartbeat, look]
         if timing.max_duration and self.reason is None and not self.over:
             due.append(self._opened + timing.max_duration)
-        if self._peer.poll is not None or self._writing_since is not None:
+        if self._peer.poll is not None or self._looking:
             due.append(now + LOOK)
         return min(due)
 
-    def _check_progress(self, now: float) -> None:
-        """Drop a client that has taken no byte for the send timeout."""
-        socket = self._peer.socket
-        acknowledged = socket.acknowledged() if socket else None
-        if acknowledged is not None and acknowledged != self._acknowledged:
-            self._acknowledged = acknowledged
-            self._writing_since = now
-        elif now - (self._writing_since or now) >= self._timing.send_timeout:
-            self._drop()
+    def _is_stuck(self, now: float) -> bool:
+        """Tell whether the client has vanished, or has taken no byte for the send timeout.
+
+        Counted from the first look that finds something on its way; late rather than early.
+        """
+        progress = self._peer.socket.progress() if self._peer.socket else None
+        mark = None if progress is None else progress.mark
+        if mark != self._mark or not self._looking:
+            self._mark = mark
+            self._moved = now
+        vanishing = progress is not None and progress.waiting
+        self._looking = vanishing or self._writing_since is not None
+        still = now - self._moved
+        if self._writing_since is not None and still >= self._timing.send_timeout:
+            return True
+        return vanishing and still >= VANISHED_AFTER
 
     def _drop(self) -> None:
         """Cut a client off, so that a write that waits for it fails."""

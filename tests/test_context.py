@@ -43,7 +43,7 @@ def test_in_http_it_is_the_real_request(make_app: Any) -> None:
     def handler(ctx: Context) -> bool:
         return (
             isinstance(ctx.request, Request) and ctx.request is flask.request._get_current_object()
-        )  # type: ignore[attr-defined]
+        )
 
     assert make_app({"it": define_route(handler)}).test_client().get("/api/it").json is True
 

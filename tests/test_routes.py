@@ -93,7 +93,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
         lambda: define_route(hello, kind="websocket"),
         ("'websocket'", "'http'", "'sse'"),
     ),
-    "kind that cannot be a key": (lambda: define_route(hello, kind=[]), ("kind=[]", "'sse'")),  # type: ignore[arg-type]
+    "kind that cannot be a key": (lambda: define_route(hello, kind=[]), ("kind=[]", "'sse'")),
     "unknown option": (lambda: define_route(hello, colour="red"), ("'colour'", "'http'")),
     "misspelt option": (lambda: sse(contxt="none"), ("'contxt'", "mean 'context'")),
     "misspelt common option": (lambda: define_route(hello, sumary="x"), ("mean 'summary'",)),
@@ -102,13 +102,13 @@ MISTAKES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "async generator": (lambda: sse(streams), ("async def", "plain function")),
     "async call": (lambda: define_route(Awaits()), ("async def",)),
     "partial of async": (lambda: define_route(functools.partial(waits)), ("async def",)),
-    "not callable": (lambda: define_route(5), ("5", "not callable")),  # type: ignore[arg-type]
+    "not callable": (lambda: define_route(5), ("5", "not callable")),  # type: ignore[call-overload]
     "unknown method": (lambda: define_route(hello, method="FETCH"), ("'FETCH'", "GET", "POST")),
     "method in lower case": (lambda: define_route(hello, method="get"), ("'get'", "GET")),
     "method HEAD": (lambda: define_route(hello, method="HEAD"), ("'HEAD'", "by themselves")),
     "path without a slash": (lambda: define_route(hello, path="hello"), ("'hello'", "'/'")),
     "empty path": (lambda: define_route(hello, path=""), ("''", "'/'")),
-    "path of another type": (lambda: define_route(hello, path=5), ("5", "'/'")),  # type: ignore[arg-type]
+    "path of another type": (lambda: define_route(hello, path=5), ("5", "'/'")),
     "path that is cut off": (lambda: define_route(hello, path="/x/<int:"), ("/x/<int:",)),
     "unknown converter": (
         lambda: define_route(by_id, path="/x/<nosuch:order_id>"),

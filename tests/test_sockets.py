@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flask_sse_routes.sockets import ClientSocket, SocketWatch, client_socket, get_watch
+from flask_sse_routes.sockets import ClientSocket, Progress, SocketWatch, client_socket, get_watch
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -118,7 +118,7 @@ def test_preparing_another_kind_of_socket_does_no_harm() -> None:
     one, other = socket.socketpair()
     it = ClientSocket(one)
     it.prepare(30)
-    assert it.acknowledged() is None
+    assert it.progress() is not None, "a Unix socket tells how much is queued"
     one.close()
     other.close()
 
@@ -126,10 +126,22 @@ def test_preparing_another_kind_of_socket_does_no_harm() -> None:
 def test_it_counts_what_the_peer_has_acknowledged(tcp: Pair, eventually: Any) -> None:
     server, _ = tcp
     it = ClientSocket(server)
-    before = it.acknowledged()
+    before = it.progress()
     assert before is not None
     server.sendall(b"x" * 1000)
-    eventually(lambda: (it.acknowledged() or 0) >= before + 1000)
+    eventually(lambda: it.progress() == Progress(before.mark + 1000, waiting=False))
+
+
+def test_it_tells_what_a_unix_peer_has_not_read_yet() -> None:
+    one, other = socket.socketpair()
+    it = ClientSocket(one)
+    one.sendall(b"x" * 1000)
+    before = it.progress()
+    other.recv(1000)
+    assert before is not None
+    assert it.progress() not in (None, before)
+    one.close()
+    other.close()
 
 
 def test_cutting_drops_the_connection(tcp: Pair, eventually: Any) -> None:

@@ -319,7 +319,7 @@ def test_two_hundred_streams_that_query_share_five_connections(
 ) -> None:
     sessions = orm.scoped_session(
         orm.sessionmaker(engine), scopefunc=lambda: id(g._get_current_object())
-    )  # type: ignore[attr-defined]
+    )
     asked: dict[str, int] = {}
     failed: list[BaseException] = []
 

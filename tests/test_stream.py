@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from flask_sse_routes import wire
-from flask_sse_routes.sockets import ClientSocket
+from flask_sse_routes.sockets import ClientSocket, Progress
 from flask_sse_routes.stream import Peer, Stream, Timing
 
 FOR_EVER = 3600.0
@@ -265,9 +265,9 @@ def test_a_client_that_takes_little_is_kept(eventually: Any) -> None:
     class Slow(ClientSocket):
         __slots__ = ("taken",)
 
-        def acknowledged(self) -> int | None:
+        def progress(self) -> Progress:
             self.taken = getattr(self, "taken", 0) + 1
-            return self.taken
+            return Progress(self.taken, waiting=True)
 
     one, other = socket.socketpair()
     slow = Slow(one)
