@@ -106,7 +106,10 @@ def breathe() -> None:
 
 
 def run(function: Callable[..., Any], *args: Any) -> Any:
-    """Call `function` where its computing holds up nobody else, and return its result."""
+    """Call `function` where its computing holds up nobody else, and return its result.
+
+    Under gevent that is a real thread; a process of threads has one already, the caller's.
+    """
     if not cooperative():
         return function(*args)
     result, error = _get_pool().apply(_caught, (function, args))

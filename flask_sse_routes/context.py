@@ -156,10 +156,11 @@ class Context:
             self._source.sleep(seconds)
 
     def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call `function(*args)` in a real thread and return its result.
+        """Call `function(*args)` and return its result; under gevent in a real thread.
 
         For computing and for C code that blocks: heartbeats and other clients go on
-        meanwhile. The function has an app context of its own and no request.
+        meanwhile. The function has an app context of its own and should not count on the
+        request's.
         """
         return concurrency.run(self._in_app_context, function, *args)
 

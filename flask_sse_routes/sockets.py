@@ -8,6 +8,7 @@ shows none) only a failing write tells.
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import struct
 import sys
@@ -20,6 +21,8 @@ from . import concurrency
 with contextlib.suppress(ImportError):  # not on Windows
     import fcntl
     import termios
+
+log = logging.getLogger(__name__)
 
 # A peer that has not acknowledged what was sent for this long has vanished (seconds).
 VANISHED_AFTER = 20.0
@@ -124,7 +127,7 @@ class SocketWatch:
 
     def __init__(self) -> None:
         self._gone: dict[int, Callable[[], None]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._epoll = concurrency.epoll()
         self._watcher: object = None
 
@@ -152,18 +155,24 @@ class SocketWatch:
     def remove(self, fd: int, gone: Callable[[], None]) -> None:
         """Forget `fd`, unless it has been given to another stream since."""
         with self._lock:
-            if self._gone.get(fd) != gone:
-                return
-            del self._gone[fd]
-            with contextlib.suppress(OSError):
-                self._epoll.unregister(fd)
+            if self._gone.get(fd) == gone:
+                self._forget(fd)
+
+    def _forget(self, fd: int) -> Callable[[], None] | None:
+        with contextlib.suppress(OSError):
+            self._epoll.unregister(fd)
+        return self._gone.pop(fd, None)
 
     def _ready(self) -> None:
-        for fd, _ in self._epoll.poll(0):
-            gone = self._gone.get(fd)
-            if gone is not None:
-                self.remove(fd, gone)
-                gone()
+        # Under the lock, so that no descriptor is given to another stream in between.
+        with self._lock:
+            found = [self._forget(fd) for fd, _ in self._epoll.poll(0)]
+        for gone in found:
+            try:
+                if gone is not None:
+                    gone()
+            except Exception:
+                log.exception("Ending a stream failed")
 
 
 get_watch: Callable[[], SocketWatch] = concurrency.once_per_process(SocketWatch)

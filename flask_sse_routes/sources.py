@@ -140,15 +140,17 @@ class GeneratorSource:
         self._reason = reason
         self.closed.set()
         self._room.set()
-        if self._task is not None:
-            self._task.interrupt(StreamClosed(reason))
+        task = self._task  # once: it goes away when the handler has ended
+        if task is not None:
+            task.interrupt(StreamClosed(reason))
 
     def sleep(self, seconds: float) -> None:
         """Wait in the handler. Raises `StreamClosed` as soon as the stream is over."""
         if self.closed.wait(seconds):
-            if self._task is not None and self._task.is_current():
+            task = self._task
+            if task is not None and task.is_current():
                 # It is told here; an interrupt on its way would hit its `finally` blocks.
-                self._task.interruptible = False
+                task.interruptible = False
             raise StreamClosed(self._reason or "disconnected")
 
     def _run(self) -> None:
@@ -178,6 +180,8 @@ class GeneratorSource:
         assert task is not None
         task.interruptible = True
         try:
+            if self._reason is not None:  # closed while the step's context was made
+                return False
             value = next(self._iterator)
         except StopIteration as stop:
             self._exhausted = True

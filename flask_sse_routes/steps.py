@@ -58,9 +58,9 @@ def _app_step(app: Flask, owner: str) -> Step:
             if str(error).startswith(NOT_HERE):
                 raise _not_here(owner) from error
             raise
-        except AssertionError:
+        except AssertionError as error:
             # Flask's own, about a context that the handler pushed and raised out of, hides why.
-            if failure is None:
+            if failure is None or failure is error:
                 raise
             raise failure from None
 

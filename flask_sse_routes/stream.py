@@ -98,6 +98,7 @@ class Stream:
         "client",
         "dropped",
         "events",
+        "fatal",
         "finish_on_drain",
         "heartbeats",
         "outcome",
@@ -131,6 +132,7 @@ class Stream:
         self.outcome: str | None = None
         self.reason: str | None = None
         self.client = client
+        self.fatal: Exception | None = None
         self._timing = timing
         self._peer = peer
         self._describe_error = describe_error
@@ -138,7 +140,7 @@ class Stream:
         self._terminal = terminal
         self._parts_left = 2
         self._transport_done = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._head: bytes | None = self._first_line()
         self._heartbeat_due = False
         self._last_sent = self._opened = time.monotonic()
@@ -194,6 +196,13 @@ class Stream:
             self.reason = reason
             self.source.close(reason)
             self.wake()
+
+    def abandon(self, error: BaseException) -> None:
+        """End a stream that could not be opened."""
+        if isinstance(error, Exception):
+            self.fatal = error
+            self.source.close("error")
+        self.transport_over(delivered=self.fatal is not None)
 
     def transport_over(self, *, delivered: bool) -> None:
         """Note that the transport is done; where it could not deliver, the client is gone.
@@ -309,5 +318,6 @@ class Stream:
             self._parts_left -= 1
             if self._parts_left:
                 return
-        self.outcome = self.reason or ("error" if self.source.error else "completed")
-        self._finished(self, self.source.error if self.outcome == "error" else None)
+        error = self.fatal or self.source.error
+        self.outcome = self.reason or ("error" if error else "completed")
+        self._finished(self, error if self.outcome == "error" else None)

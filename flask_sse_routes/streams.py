@@ -56,7 +56,8 @@ class Streams:
         self._places = 0
         self._totals: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        # Re-entrant: a body that is dropped may be closed by the collector, at any point.
+        self._lock = threading.RLock()
         self._empty = threading.Event()
         self.draining = False
         EVERY_APPS.add(self)

@@ -293,8 +293,8 @@ def _respond(call: Call, ctx: Context, stream: Stream) -> Response:
         ctx.freeze_request()
         del call.request  # the stream must not hold on to what belongs to the server
         return stream_response(call.app.response_class, body, config.heartbeat)
-    except BaseException:
-        stream.transport_over(delivered=False)
+    except BaseException as error:
+        stream.abandon(error)
         raise
 
 
