@@ -13,10 +13,10 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic import AliasChoices, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -39,10 +39,13 @@ def dump(value: Any, fallback: Fallback = None) -> bytes:
 class InputSchema:
     """What a route takes: a type, and how a request's fields map onto it."""
 
-    def __init__(self, adapter: TypeAdapter[Any], document: dict[str, Any]) -> None:
+    def __init__(self, type_: Any, adapter: TypeAdapter[Any], document: dict[str, Any]) -> None:
         self._adapter = adapter
         self.document = document
         properties = _properties(document, document)
+        for names in _alias_choices(type_):
+            known: dict[str, Any] = next((properties[n] for n in names if n in properties), {})
+            properties.update(dict.fromkeys(names, known))
         self.fields = frozenset(properties)
         self._lists = frozenset(n for n, part in properties.items() if _is_array(part, document))
 
@@ -50,7 +53,7 @@ class InputSchema:
     def of_type(cls, owner: str, type_: Any) -> InputSchema:
         """Build the schema of an `input=` type; `owner` names the route in errors."""
         adapter = _adapter(owner, "input", type_)
-        return cls(adapter, _document(owner, "input", adapter, "validation"))
+        return cls(type_, adapter, _document(owner, "input", adapter, "validation"))
 
     @classmethod
     def of_parameters(
@@ -150,6 +153,13 @@ def _properties(part: dict[str, Any], document: dict[str, Any]) -> dict[str, Any
     for choice in _choices(part):
         found.update(_properties(choice, document))
     return found
+
+
+def _alias_choices(type_: Any) -> Iterator[list[str]]:
+    """Yield the names that a model's field may have; a JSON schema knows only the first."""
+    for field in getattr(type_, "model_fields", {}).values():
+        if isinstance(field.validation_alias, AliasChoices):
+            yield [name for name in field.validation_alias.choices if isinstance(name, str)]
 
 
 def _choices(part: dict[str, Any]) -> list[dict[str, Any]]:
