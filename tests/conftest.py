@@ -92,6 +92,14 @@ def eventually() -> Eventually:
     return wait
 
 
+@pytest.fixture(name="no_gc")
+def no_gc() -> Iterator[None]:
+    """What ends has to end by itself, not when the cycle collector happens to run."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 class WsgiResponse:
     """One call of a WSGI app, its body read chunk by chunk, as a server would."""
 

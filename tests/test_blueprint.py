@@ -119,6 +119,16 @@ def test_a_name_that_is_taken_or_no_identifier_is_refused() -> None:
         api.http(name="a-b")(hello)
 
 
+def test_a_path_that_is_taken_is_refused() -> None:
+    api = RouteBlueprint("api", __name__, {"hello": define_route(hello)})
+    api.add_route("posted", define_route(hello, path="/hello", method="POST"))
+    with pytest.raises(DeclarationError, match=r"'again'.*GET /hello.*'hello'.*path=.*method="):
+        api.add_route("again", define_route(hello, path="/hello"))
+    with pytest.raises(DeclarationError, match=r"'twice'.*POST /hello.*'posted'"):
+        api.http("/hello", method="POST", name="twice")(hello)
+    assert list(api.routes) == ["hello", "posted"]
+
+
 def test_a_route_that_comes_too_late_is_refused() -> None:
     api = RouteBlueprint("api", __name__, url_prefix="/api")
     app_of(api)

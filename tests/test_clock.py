@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from flask_sse_routes import concurrency
 from flask_sse_routes.clock import Clock, get_clock
 
 
@@ -104,6 +106,39 @@ def test_a_timer_may_be_cancelled_by_its_own_tick(clock: Clock, eventually: Any)
     clock.at(time.monotonic() + 0.05, lambda now: seen.append("end"))
     eventually(lambda: "end" in seen)
     assert seen == ["tick", "end"]
+
+
+def test_a_tick_that_is_always_due_leaves_time_for_others(clock: Clock, eventually: Any) -> None:
+    seen: list[float] = []
+    begun = time.monotonic()
+
+    def greedy(now: float) -> float:
+        seen.append(now)
+        return begun
+
+    timer = clock.at(begun, greedy)
+    others: list[float] = []
+    clock.at(begun + 0.05, others.append)
+    try:
+        eventually(lambda: others and len(seen) > 2)
+    finally:
+        timer.cancel()
+    assert all(later > earlier for earlier, later in itertools.pairwise(seen))
+
+
+def test_a_clock_that_could_not_start_starts_later(
+    eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread_left(*_: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    clock, seen = Clock(), []  # type: ignore[var-annotated]
+    with monkeypatch.context() as patch:
+        patch.setattr(concurrency, "task", no_thread_left)
+        with pytest.raises(RuntimeError):
+            clock.at(time.monotonic(), seen.append)
+    clock.at(time.monotonic(), lambda now: seen.append("tick"))
+    eventually(lambda: "tick" in seen)
 
 
 def test_a_failing_tick_is_logged_and_ends_alone(

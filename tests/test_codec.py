@@ -167,6 +167,14 @@ def test_the_size_of_an_events_data_is_limited(make: Any, message: Any) -> None:
             frame(make(size), message=message)
 
 
+@pytest.mark.parametrize("message", [None, str])
+def test_the_size_of_the_terminal_event_is_limited(message: Any) -> None:
+    assert b"x" * 998 in codec(message=message).end("x" * 998)
+    for size in (999, 100_000):
+        with pytest.raises(EventError, match=r"Route 'it'.*SSE_MAX_EVENT_BYTES.*1000"):
+            codec(message=message).end("x" * size)
+
+
 def test_the_size_counts_bytes_and_not_characters() -> None:
     with pytest.raises(EventError, match="SSE_MAX_EVENT_BYTES"):
         frame("é" * 600)

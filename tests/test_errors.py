@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from flask import Blueprint, Flask, Response, abort, jsonify
@@ -18,6 +18,7 @@ from flask_sse_routes import (
     RouteBlueprint,
     StreamClosed,
     StreamError,
+    define_hook,
     define_route,
 )
 from flask_sse_routes.errors import problem
@@ -303,6 +304,63 @@ def test_an_unexpected_exception_of_a_stream_is_told_to_the_log_alone(
     assert last.event == "error"
     check_generic(json.loads(last.data), caplog)
     assert "test_errors.py" in the_record(caplog).getMessage()
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_a_handler_cannot_end_the_process(
+    make_app: Any, eventually: Any, kind: type[BaseException], caplog: Any
+) -> None:
+    ends: list[Any] = []
+    cleanup = define_hook(cleanup=lambda ctx: ends.append((ctx.outcome, repr(ctx.error))))
+    last = last_event(make_app, raises(kind("hunter2"), 1), hooks=[cleanup])
+    assert (last.event, json.loads(last.data)["status"]) == ("error", 500)
+    assert kind.__name__ in the_record(caplog).getMessage()
+    eventually(lambda: ends)
+    assert ends[0][0] == "error"
+    assert kind.__name__ in ends[0][1]
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_nor_before_its_first_event(make_app: Any, kind: type[BaseException]) -> None:
+    response = make_app(routes(raises(kind("hunter2")))).test_client().get("/api/it")
+    assert problem_of(response)["status"] == 500
+
+
+class Conflicting(HTTPException):
+    code = 409
+    description = "taken"
+    errors: ClassVar[Any] = {1, object()}
+
+
+def conflict() -> None:
+    raise Conflicting
+
+
+def test_the_errors_of_another_exception_are_its_own_affair(make_app: Any) -> None:
+    last = last_event(make_app, raises(conflict, 1))
+    document = json.loads(last.data)
+    assert (last.event, document["status"], document["detail"]) == ("error", 409, "taken")
+    assert "errors" not in document
+    response = make_app(routes(raises(conflict))).test_client().get("/api/it")
+    assert "errors" not in problem_of(response)
+
+
+@pytest.mark.parametrize("on_end", ["stop", "reconnect"])
+def test_an_error_that_cannot_be_sent_is_another_error(
+    make_app: Any, on_end: str, caplog: Any
+) -> None:
+    last = last_event(make_app, raises(lambda: abort(409, "\ud800"), 1), on_end=on_end)
+    assert (last.event, json.loads(last.data)["status"]) == ("error", 500)
+    assert json.loads(last.data)["error_id"] in caplog.text
+
+
+def test_a_path_cannot_forge_a_line_of_the_log(make_app: Any, caplog: Any) -> None:
+    def handler(word: str) -> None:
+        raise ValueError(word)
+
+    app = make_app({"it": define_route(handler, path="/it/<word>")})
+    app.test_client().get("/api/it/x%0A2026-01-01%20ERROR%20forged%0D%C2%85")
+    assert len(the_record(caplog).getMessage().splitlines()) == 1
 
 
 def test_debug_tells_the_client(make_app: Any) -> None:

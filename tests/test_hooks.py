@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -270,18 +273,41 @@ def test_a_failing_cleanup_is_logged_and_nothing_else(
 
 
 @pytest.mark.parametrize("kind", ["http", "sse"])
-def test_a_cleanup_that_waits_too_long_does_not_stop_the_others(
-    make_app: Any, journal: Journal, eventually: Any, kind: str
+@pytest.mark.parametrize("error", [GeneratorExit, SystemExit])
+def test_a_cleanup_that_ends_in_any_other_way_does_not_stop_the_others(
+    make_app: Any, journal: Journal, eventually: Any, kind: str, error: type[BaseException]
 ) -> None:
     def waits(ctx: Context) -> None:
         ctx.sleep(0.001)
-        raise GeneratorExit
+        raise error
 
     hooks = [journal.hook("a"), define_hook("waits", cleanup=waits)]
     app = make_app({"it": route(kind, hooks=hooks)})
     with app.test_client().get("/api/it") as response:
         assert response.get_data()
     eventually(lambda: journal.outcomes == ["completed"])
+
+
+@pytest.mark.parametrize("kind", ["http", "sse"])
+def test_a_teardown_that_fails_after_cleanup_is_logged(
+    make_app: Any, journal: Journal, eventually: Any, kind: str, caplog: Any
+) -> None:
+    def mark(ctx: Context) -> None:
+        g.cleaned = True
+
+    app = make_app({"it": route(kind, hooks=[journal.hook("a"), define_hook(cleanup=mark)])})
+
+    @app.teardown_appcontext
+    def fail(_: BaseException | None) -> None:
+        if "cleaned" in g:
+            raise RuntimeError("teardown went wrong")
+
+    with app.test_client().get("/api/it") as response:
+        assert response.status_code == 200
+        assert response.get_data()
+    eventually(lambda: "teardown went wrong" in caplog.text)
+    assert journal.outcomes == ["completed"]
+    eventually(lambda: not runtime_of(app).streams.open())
 
 
 def test_cleanup_of_a_disconnected_stream_may_sleep(
@@ -352,6 +378,35 @@ def test_a_generator_hook(make_app: Any, journal: Journal, eventually: Any, kind
     eventually(lambda: journal.ends)
     steps = [step for step in journal.steps if step != "after a"]
     assert steps == ["before a", "before timed", "after timed completed", "cleanup a"]
+
+
+ANNOTATED = """
+from collections.abc import Generator, Iterator
+from flask_sse_routes import Context, define_route, hook
+
+@hook
+def short(ctx: Context) -> Iterator[None]:
+    yield
+
+@hook
+def long(ctx: Context) -> Generator[None, None, None]:
+    yield
+
+define_route(lambda: 1, hooks=[short, long])
+"""
+
+
+@pytest.mark.threads
+def test_a_generator_hook_is_annotated_as_a_context_manager_is(tmp_path: Path) -> None:
+    options = ["--config-file=", f"--cache-dir={tmp_path}", "--follow-imports=silent", "--strict"]
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "-c", ANNOTATED],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 @pytest.mark.parametrize("kind", ["http", "sse"])

@@ -8,7 +8,7 @@ import decimal
 import json
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pydantic
 import pytest
@@ -110,6 +110,70 @@ def test_optional_and_literal_parameters(client: Any) -> None:
 )
 def test_the_query_fills_a_type(client: Any, type_: Any, query: str, got: Any) -> None:
     assert client(echo, input=type_).get(f"/api/it?{query}").json == got
+
+
+class Doubled(dict[str, int]):
+    """A class may be a handler; what it is called with is not what it has."""
+
+    n: str
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n=2 * n)
+
+
+def test_the_annotations_of_a_class_are_those_of_its_init(client: Any) -> None:
+    it = client(Doubled)
+    assert it.get("/api/it?n=2").json == {"n": 4}
+    response = it.get("/api/it?n=abc")
+    assert (response.status_code, response.json["errors"][0]["loc"]) == (422, ["n"])
+
+
+def test_a_default_may_be_an_object_that_changes(client: Any) -> None:
+    def handler(point: Point = Point(1), add: int = 0) -> list[int]:  # noqa: B008
+        point.x += add
+        return [point.x, point.y]
+
+    it = client(handler, method="POST")
+    for _ in range(2):
+        assert it.post("/api/it", json={"add": 5}).json == [6, 0]
+    assert it.post("/api/it", json={"point": {"x": "7"}}).json == [7, 0]
+
+
+class Many(pydantic.BaseModel):
+    kind: Literal["many"]
+    tags: list[str]
+
+
+class One(pydantic.BaseModel):
+    kind: Literal["one"]
+    tag: str
+
+
+class Aliased(pydantic.BaseModel):
+    tags: list[str] = pydantic.Field(validation_alias=pydantic.AliasChoices("t", "tag"))
+
+
+@pytest.mark.parametrize(
+    ("type_", "query", "got"),
+    [
+        (One | Many, "kind=many&tags=1&tags=2", {"kind": "many", "tags": ["1", "2"]}),
+        (One | Many, "kind=many&tags=1", {"kind": "many", "tags": ["1"]}),
+        (One | Many, "kind=one&tag=1&tag=2", {"kind": "one", "tag": "1"}),
+        (
+            Annotated[One | Many, pydantic.Field(discriminator="kind")],
+            "kind=many&tags=1&tags=2",
+            {"kind": "many", "tags": ["1", "2"]},
+        ),
+        (Many | None, "kind=many&tags=1", {"kind": "many", "tags": ["1"]}),
+        (Aliased, "t=1&t=2", {"tags": ["1", "2"]}),
+        (Aliased, "tag=1&tag=2", {"tags": ["1", "2"]}),
+    ],
+)
+def test_lists_are_found_wherever_a_type_has_them(
+    client: Any, type_: Any, query: str, got: Any
+) -> None:
+    response = client(echo, input=type_).get(f"/api/it?{query}")
+    assert (response.status_code, response.json) == (200, got)
 
 
 def test_the_transports_own_key_is_not_input(client: Any) -> None:
@@ -241,6 +305,33 @@ def test_broken_json_is_400(client: Any, body: bytes) -> None:
     )
     assert (response.status_code, response.content_type) == (400, PROBLEM)
     assert response.json["title"] == "Bad Request"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"a": 1, "b": "\ud800"}',
+        rb'{"a": 1, "b": "\uDC00\uD800"}',
+        rb'{"a": 1, "b": "x", "\ud800": 1}',
+        b'{"a": 1, "b": "\xed\xa0\x80"}',
+        r'{"a": 1, "b": "\ud800"}'.encode("utf-16"),
+        r'{"a": 1, "b": "\ud800"}'.encode("utf-16-le"),
+        r'{"a": 1, "b": "\ud800"}'.encode("utf-32"),
+    ],
+    ids=["low", "pair", "key", "bytes", "utf-16", "utf-16-le", "utf-32"],
+)
+def test_half_a_character_is_400(client: Any, body: bytes) -> None:
+    """A handler that answers with it would fail."""
+    it = client(echo, method="POST", input=dict[str, Any])
+    response = it.post("/api/it", data=body, content_type="application/json")
+    assert (response.status_code, response.content_type) == (400, PROBLEM)
+
+
+def test_a_pair_that_makes_a_character_is_one(client: Any) -> None:
+    body = rb'{"a": 1, "b": "\ud83d\ude00"}'
+    it = client(echo_all, method="POST")
+    response = it.post("/api/it", data=body, content_type="application/json")
+    assert response.json == [1, "\N{GRINNING FACE}", None, False]
 
 
 @pytest.mark.parametrize(
@@ -407,6 +498,31 @@ def test_with_an_output_type_status_and_headers_still_work(make_app: Any) -> Non
 def test_a_tuple_of_an_output_type_is_a_value(make_app: Any) -> None:
     response = answer(make_app, (1, 2), output=tuple[int, int])
     assert (response.status_code, response.json) == (200, [1, 2])
+
+
+class Pair(NamedTuple):
+    a: int
+    b: int
+
+
+@pytest.mark.parametrize("output", [None, Pair, tuple[int, int]])
+def test_a_named_tuple_is_a_value(make_app: Any, output: Any) -> None:
+    response = answer(make_app, Pair(1, 2), output=output)
+    assert (response.status_code, response.json) == (200, [1, 2])
+
+
+@pytest.mark.parametrize(
+    "output", [Annotated[tuple[int, int], "a pair"], tuple[int, int] | None, tuple[int, int] | str]
+)
+def test_a_tuple_is_found_within_an_output_type(make_app: Any, output: Any) -> None:
+    response = answer(make_app, (1, 2), output=output)
+    assert (response.status_code, response.json) == (200, [1, 2])
+
+
+@pytest.mark.parametrize("status", ["abc", 0, 42, 600, -1])
+def test_a_status_that_is_none_is_an_error(make_app: Any, status: Any) -> None:
+    with pytest.raises(ValueError, match=f"'it'.*status.*{status}"):
+        answer(make_app, ({}, status), TESTING=True)
 
 
 def test_a_response_is_sent_as_it_is(make_app: Any) -> None:

@@ -10,6 +10,7 @@ import math
 import re
 import threading
 import time
+import weakref
 from collections.abc import Generator, Iterable, Iterator
 from io import BytesIO
 from typing import Any
@@ -304,6 +305,17 @@ def test_the_annotation_types_the_message(events: Any, hint: Any) -> None:
     named = {"done": Done} if "Done" in str(hint) else {}
     *got, error = events(handler=handler, events=named)
     assert data_of(got) == [{"percent": 1}, {"percent": 2}]
+    assert error.event == "error"
+
+
+def test_an_annotation_may_allow_none(events: Any) -> None:
+    def handler() -> Iterator[int | None]:
+        yield 1
+        yield None
+        yield "many"  # type: ignore[misc]
+
+    one, none, error = events(handler=handler)
+    assert data_of([one, none]) == [1, None]
     assert error.event == "error"
 
 
@@ -663,6 +675,56 @@ def test_the_limit_per_client_counts_by_identity(make_app: Any, eventually: Any)
         assert again.json() == 1
 
 
+def claims(_: Any) -> dict[str, int]:
+    return {"id": 1}
+
+
+def test_an_identity_of_any_type_will_do_without_a_limit_per_client(make_app: Any) -> None:
+    app = make_app({"it": sse(first_then_wait)}, SSE_MAX_STREAMS=1, identify=claims)
+    for _ in range(3):
+        with sse_client(app).open("/api/it") as stream:
+            assert stream.json() == 1
+
+
+def test_an_identity_that_cannot_be_counted_is_an_error_that_takes_no_place(make_app: Any) -> None:
+    identities: list[Any] = [{"id": 1}, {"id": 1}, "a"]
+    app = make_app(
+        {"it": sse(first_then_wait)},
+        SSE_MAX_STREAMS=1,
+        SSE_MAX_STREAMS_PER_CLIENT=1,
+        TESTING=True,
+        identify=lambda request: identities.pop(0),
+    )
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"identify=.*dict.*SSE_MAX_STREAMS_PER_CLIENT"):
+            app.test_client().get("/api/it")
+    with sse_client(app).open("/api/it") as stream:
+        assert stream.json() == 1
+
+
+def test_a_stream_that_nobody_can_keep_time_of_takes_no_place(
+    make_app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[int] = []
+
+    def handler() -> Iterator[int]:
+        ran.append(1)
+        yield 1
+
+    def no_thread_left() -> Any:
+        raise RuntimeError("can't start new thread")
+
+    app = make_app({"it": sse(handler)}, SSE_MAX_STREAMS=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("flask_sse_routes.stream.get_clock", no_thread_left)
+        for _ in range(2):
+            assert app.test_client().get("/api/it").status_code == 500
+            assert runtime_of(app).streams.open() == []
+    assert ran == []
+    with sse_client(app).open("/api/it") as stream:
+        assert stream.json() == 1
+
+
 def test_it_is_checked_after_the_before_hooks(make_app: Any) -> None:
     outcomes: list[str | None] = []
     hook = define_hook(
@@ -730,3 +792,21 @@ def test_an_unpatched_pywsgi_is_refused(make_app: Any, wsgi: Any, caplog: Any) -
     response = wsgi(make_app({"it": sse()}), "/api/it", **{"wsgi.input": pywsgi_input()})
     assert response.status == 500
     assert "monkey.patch_all()" in caplog.text
+
+
+@pytest.mark.parametrize("how", ["ends", "leaves"])
+def test_a_stream_that_is_over_is_freed_at_once(
+    make_app: Any, eventually: Any, no_gc: None, how: str
+) -> None:
+    kept: list[weakref.ref[threading.Event]] = []
+
+    def handler(ctx: Context) -> Iterator[int]:
+        ctx.state.thing = threading.Event()
+        kept.append(weakref.ref(ctx.state.thing))
+        yield from first_then_wait(ctx) if how == "leaves" else ticks()
+
+    with sse_client(make_app({"it": sse(handler)})).open("/api/it") as stream:
+        assert stream.json() == 1
+        if how == "ends":
+            list(stream)
+    eventually(lambda: kept[0]() is None)

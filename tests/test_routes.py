@@ -308,6 +308,18 @@ def test_whatever_can_be_called_by_name_is_a_handler(handler: Any) -> None:
     assert client.get("/api/hello").json == "hello you"
 
 
+def test_what_a_partial_has_filled_no_client_can_fill() -> None:
+    def visit(name: str, admin: bool, level: int = 0) -> list[Any]:
+        return [name, admin, level]
+
+    inner = functools.partial(visit, admin=False)
+    for handler in (inner, functools.partial(inner, level=1)):
+        level = handler.keywords.get("level", 0)
+        client = register("visit", define_route(handler)).test_client()
+        assert client.get("/api/visit?name=me&admin=true").json == ["me", False, level]
+    assert client.get("/api/visit?name=me&admin=true&level=9").json == ["me", False, 1]
+
+
 def test_with_an_input_type_a_parameter_with_a_default_is_left_alone() -> None:
     def one(input: Order, ctx: Any, extra: int = 3) -> list[int]:
         return [input.order_id, extra]

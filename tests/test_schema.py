@@ -160,6 +160,22 @@ def test_field_gives_constraints_and_an_alias() -> None:
     assert caught.value.errors[0]["loc"] == ["size"]
 
 
+class Box(pydantic.BaseModel):
+    items: list[int] = []
+
+
+def test_a_default_is_never_shared() -> None:
+    def handler(box: Box = Box(), names: list[str] = [], at: Point = Point(1)) -> None: ...  # noqa: B006, B008
+
+    schema = of_signature(handler)
+    first, second = schema.validate({}), schema.validate({})
+    first.box.items.append(1)
+    first.names.append("x")
+    first.at.x = 9
+    assert (second.box, second.names, second.at) == (Box(), [], Point(1))
+    assert inspect.signature(handler).parameters["box"].default == Box()
+
+
 def test_repeated_keys_fill_lists_and_the_first_value_counts_elsewhere() -> None:
     def handler(
         a: list[int],

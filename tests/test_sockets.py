@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import ssl
 import struct
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from flask_sse_routes import concurrency
 from flask_sse_routes.sockets import ClientSocket, Progress, SocketWatch, client_socket, get_watch
 
 Pair = tuple[socket.socket, socket.socket]
@@ -226,6 +229,31 @@ def test_a_bad_descriptor_counts_as_gone(watch: SocketWatch, tmp_path: Any) -> N
     with (tmp_path / "file").open("w") as file:  # epoll takes no plain files
         watch.add(file.fileno(), lambda: gone.append(1))
     assert gone == [1]
+
+
+def test_a_watch_that_could_not_start_keeps_nothing_and_starts_later(
+    tcp: Pair, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Owner:
+        def gone(self) -> None:
+            seen.append("gone")
+
+    def no_thread_left(*_: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    seen: list[str] = []
+    owner, watch = Owner(), SocketWatch()
+    kept = weakref.ref(owner)
+    with monkeypatch.context() as patch:
+        patch.setattr(concurrency, "on_readable", no_thread_left)
+        with pytest.raises(RuntimeError):
+            watch.add(tcp[0].fileno(), owner.gone)
+    del owner
+    gc.collect()
+    assert kept() is None
+    watch.add(tcp[0].fileno(), lambda: seen.append("later"))
+    tcp[1].close()
+    eventually(lambda: seen == ["later"])
 
 
 def test_many_sockets_at_once(watch: SocketWatch, eventually: Any) -> None:

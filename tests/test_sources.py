@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -140,6 +141,29 @@ def test_an_error_ends_it(eventually: Any) -> None:
     assert run.source.last_words() is None
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_what_would_end_the_process_is_an_error(kind: type[BaseException]) -> None:
+    def leaves() -> Iterator[int]:
+        yield 1
+        raise kind("die")
+
+    run = Run(leaves()).start()
+    assert run.drained() == [b"<1>"]
+    assert isinstance(run.source.error, Exception)
+    assert repr(kind("die")) in str(run.source.error)
+    assert isinstance(run.source.error.__cause__, kind)
+
+
+def test_a_handler_that_is_killed_has_no_error() -> None:
+    def killed() -> Iterator[int]:
+        yield 1
+        raise GeneratorExit
+
+    run = Run(killed()).start()
+    assert run.drained() == [b"<1>"]
+    assert (run.source.error, run.source.last_words()) == (None, None)
+
+
 def test_an_event_that_cannot_be_encoded_is_raised_at_the_yield() -> None:
     seen: list[str] = []
 
@@ -226,6 +250,22 @@ def test_a_handler_that_fails_while_it_is_closed_is_logged(eventually: Any, capl
     assert "finally went wrong" in caplog.text
     assert "test" in caplog.text
     assert run.source.error is None
+
+
+def test_an_iterator_that_cannot_be_closed_is_ended_too(eventually: Any, no_gc: None) -> None:
+    seen: list[str] = []
+
+    def flood() -> Iterator[int]:
+        try:
+            yield from range(10**9)
+        finally:
+            seen.append("finally")
+
+    run = Run(itertools.chain([0], flood())).start()
+    eventually(lambda: run.wakes >= BUFFER_FRAMES)
+    run.source.close("disconnected")
+    assert run.over.wait(10)
+    assert seen == ["finally"]
 
 
 def test_a_handler_that_goes_on_when_closed_is_closed_again(eventually: Any) -> None:

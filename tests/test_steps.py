@@ -178,6 +178,29 @@ def test_other_runtime_errors_are_left_alone(make_app: Any) -> None:
         app.test_client().get("/api/it")
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_an_error_is_not_its_own_cause(make_app: Any, mode: str) -> None:
+    def handler() -> Iterator[int]:
+        raise RuntimeError("my own")
+        yield 1
+
+    app = make_app({"it": sse(handler, context=mode)}, TESTING=True)
+    with pytest.raises(RuntimeError, match=r"^my own$") as caught:
+        app.test_client().get("/api/it")
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_an_error_below_a_pushed_context_is_the_handlers_own(make_app: Any) -> None:
+    def handler() -> Iterator[int]:
+        current_app.app_context().push()
+        raise ValueError("my own")
+        yield 1
+
+    with pytest.raises(ValueError, match=r"^my own$"):
+        make_app({"it": sse(handler)}, TESTING=True).test_client().get("/api/it")
+
+
 def test_a_plain_function_runs_in_the_request_and_its_iteration_in_steps(make_app: Any) -> None:
     def handler() -> Iterable[Any]:
         g.mark = "the request's"

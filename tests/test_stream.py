@@ -6,13 +6,13 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from flask_sse_routes import wire
-from flask_sse_routes.sockets import ClientSocket, Progress
+from flask_sse_routes.sockets import VANISHED_AFTER, ClientSocket, Progress
 from flask_sse_routes.stream import Peer, Stream, Timing
 
 FOR_EVER = 3600.0
@@ -161,6 +161,28 @@ def test_a_handler_that_ended_before_a_shutdown_reached_it_is_completed() -> Non
     assert it.finished == [("completed", None)]
 
 
+def test_what_comes_between_a_shutdown_and_its_last_chunk_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The client comes back for it, so it must not hear that the stream has ended."""
+    it = Fixture()
+    it.stream.chunk()
+    it.stream.close("shutdown")
+    take = it.source.take
+
+    def preempted() -> list[bytes]:
+        frames = take()
+        it.source.put(b"data: last\n\n")
+        it.source.end()
+        return frames
+
+    monkeypatch.setattr(it.source, "take", preempted)
+    assert re.fullmatch(FIRST, it.stream.chunk())
+    assert it.stream.over
+    it.stream.transport_over(delivered=True)
+    assert it.finished == [("shutdown", None)]
+
+
 def test_a_disconnected_stream_sends_nothing_more() -> None:
     it = Fixture()
     it.source.put(b"data: 1\n\n")
@@ -278,6 +300,154 @@ def test_a_client_that_takes_little_is_kept(eventually: Any) -> None:
     it.leave()
     one.close()
     other.close()
+
+
+class HandClock:
+    """The clock and the time, which a test moves on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.ticks = 0
+        self._when = 0.0
+        self._tick: Any = None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def at(self, when: float, tick: Any) -> HandClock:
+        self._when, self._tick = when, tick
+        return self
+
+    def cancel(self) -> None:
+        self._tick = None
+
+    def go_on(self, seconds: float) -> None:
+        until = self.now + seconds
+        while self._tick is not None and self._when <= until:
+            self.now = max(self.now, self._when)
+            self.ticks += 1
+            when = self._tick(self.now)
+            if when is None:
+                self._tick = None
+            else:
+                self._when = max(when, self.now + 0.001)
+        self.now = until
+
+
+@pytest.fixture(name="by_hand")
+def hand_clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    clock = HandClock()
+    monkeypatch.setattr("flask_sse_routes.stream.get_clock", lambda: clock)
+    monkeypatch.setattr("flask_sse_routes.stream.time", clock)
+    return clock
+
+
+class Wire:
+    """A TCP socket of which a test says how far its peer is (struct tcp_info of Linux)."""
+
+    def __init__(self, raw: socket.socket) -> None:
+        self._sock = self  # where gevent's sockets keep the real one
+        self._raw = raw
+        self.in_flight = 0
+        self.silence = 0.0
+        self.acknowledged = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        assert (level, option) == (socket.IPPROTO_TCP, socket.TCP_INFO)
+        info = bytearray(size)
+        info[24:28] = self.in_flight.to_bytes(4, "little")
+        info[56:60] = int(self.silence * 1000).to_bytes(4, "little")
+        info[120:128] = self.acknowledged.to_bytes(8, "little")
+        return bytes(info)
+
+
+@pytest.fixture(name="pair")
+def connected() -> Iterator[tuple[socket.socket, socket.socket]]:
+    one, other = socket.socketpair()
+    yield one, other
+    one.close()
+    other.close()
+
+
+@pytest.mark.parametrize("phase", [0, 1, 4.9, 7, 14])
+def test_the_send_timeout_is_kept_within_a_look_or_two(
+    by_hand: HandClock, pair: Any, phase: float
+) -> None:
+    it = Fixture(Peer(ClientSocket(Wire(pair[0]))), send_timeout=30)
+    it.stream.chunk()
+    it.stream.sent()
+    by_hand.go_on(phase)
+    it.source.put(b"data: 1\n\n")
+    assert it.stream.chunk()
+    by_hand.go_on(29.9)
+    assert not it.stream.dropped
+    by_hand.go_on(10.1)
+    assert it.stream.dropped
+    it.leave(delivered=False)
+
+
+def test_a_short_silence_after_a_quiet_time_is_no_end(by_hand: HandClock, pair: Any) -> None:
+    """The last sign of life is old because nothing was sent; that is the client's right."""
+    wire_to = Wire(pair[0])
+    it = Fixture(Peer(ClientSocket(wire_to)), send_timeout=30)
+    for _ in range(40):
+        it.source.put(b"data: 1\n\n")
+        it.stream.chunk()
+        it.stream.sent()
+        wire_to.in_flight = 1
+        by_hand.go_on(5)
+        wire_to.in_flight, wire_to.acknowledged = 0, wire_to.acknowledged + 9
+        by_hand.go_on(24.7)
+        wire_to.silence = 24.7
+    assert it.source.closed == []
+    it.leave()
+
+
+def test_a_client_that_says_nothing_to_what_was_sent_has_vanished(
+    by_hand: HandClock, pair: Any
+) -> None:
+    wire_to = Wire(pair[0])
+    it = Fixture(Peer(ClientSocket(wire_to)), send_timeout=30)
+    it.stream.chunk()
+    it.stream.sent()
+    wire_to.in_flight = 1
+    by_hand.go_on(VANISHED_AFTER - 0.1)
+    assert it.source.closed == []
+    by_hand.go_on(6.2)
+    assert it.source.closed == ["disconnected"]
+    assert it.stream.dropped
+    it.leave(delivered=False)
+
+
+def test_a_slow_reader_of_a_unix_socket_is_kept_until_it_stops(
+    by_hand: HandClock, pair: Any
+) -> None:
+    server, client = pair
+    it = Fixture(Peer(ClientSocket(server)), send_timeout=30)
+    for _ in range(50):
+        server.sendall(b"x" * 100)
+    it.stream.chunk()  # and never `sent`: the server has more to write
+    for _ in range(40):
+        by_hand.go_on(5)
+        assert client.recv(100)
+    assert it.source.closed == []
+    by_hand.go_on(40)
+    assert it.source.closed == ["disconnected"]
+    it.leave(delivered=False)
+
+
+def test_a_last_chunk_that_blocks_past_the_longest_duration(by_hand: HandClock) -> None:
+    it = Fixture(max_duration=2, send_timeout=30)
+    it.source.end()
+    assert it.stream.chunk().endswith(END)
+    by_hand.go_on(2.5)
+    assert by_hand.ticks < 5, "it asks the clock for a time that is past"
+    it.stream.sent()
+    it.leave()
+    assert it.finished == [("completed", None)]
 
 
 def test_a_peer_that_leaves_ends_the_stream(eventually: Any) -> None:

@@ -36,6 +36,14 @@ def test_places_are_limited_in_all_and_by_client() -> None:
     assert streams.stats().refused == 2
 
 
+def test_a_client_that_cannot_be_counted_takes_no_place() -> None:
+    streams = Streams()
+    for _ in range(3):
+        with pytest.raises(TypeError, match="unhashable"):
+            streams.reserve({"id": 1}, 1, None)  # type: ignore[arg-type]
+    assert streams.reserve("a", 1, None)
+
+
 def test_no_more_places_than_the_limit_when_many_ask_at_once() -> None:
     streams = Streams()
     got: list[bool] = []

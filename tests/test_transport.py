@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_compress import Compress
 from flask_cors import CORS
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from flask_sse_routes import Context, define_route
+from flask_sse_routes import Context, define_hook, define_route
+from flask_sse_routes.extension import runtime_of
 from flask_sse_routes.testing import sse_client
 from flask_sse_routes.transport import StreamBody
 
@@ -56,6 +59,47 @@ def test_closing_it_runs_what_flask_and_users_wait_for(make_app: Any, wsgi: Any)
     response.close()
     response.close()
     assert seen == ["closed"]
+
+
+@pytest.mark.parametrize("how", ["fails", "replaces"])
+def test_a_response_that_is_not_sent_leaves_no_stream(
+    make_app: Any, eventually: Any, no_gc: None, how: str
+) -> None:
+    ends: list[Any] = []
+    cleanup = define_hook(cleanup=lambda ctx: ends.append(ctx.outcome))
+    app = make_app({"it": sse(first_then_wait, hooks=[cleanup])}, SSE_MAX_STREAMS=1)
+
+    @app.after_request
+    def spoil(response: Response) -> Response:
+        if request.args and how == "fails":
+            raise ValueError("after_request went wrong")
+        return Response("another") if request.args else response
+
+    for n in range(3):
+        response = app.test_client().get("/api/it?spoil=1")
+        assert response.status_code == (500 if how == "fails" else 200)
+        eventually(lambda n=n: len(ends) == n + 1)
+    assert ends == ["disconnected"] * 3
+    with sse_client(app).open("/api/it") as stream:
+        assert stream.json() == "x" * 2000
+
+
+@pytest.mark.threads
+def test_a_body_that_was_dropped_is_closed_before_a_collector_finds_it(
+    make_app: Any, no_gc: None
+) -> None:
+    """A collection may come while a lock is held that ending a stream needs."""
+    app = make_app({"it": sse()})
+    app.after_request(lambda response: 1 / 0)  # type: ignore[arg-type, return-value]
+    assert app.test_client().get("/api/it").status_code == 500
+    streams = runtime_of(app).streams
+    assert streams.wait_until_empty(10)
+    collected: list[int] = []
+    with streams._lock:
+        thread = threading.Thread(target=lambda: collected.append(gc.collect()), daemon=True)
+        thread.start()
+        thread.join(10)
+    assert collected
 
 
 def test_after_the_end_there_is_nothing(make_app: Any, wsgi: Any) -> None:

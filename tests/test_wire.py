@@ -489,7 +489,7 @@ def test_raw_text_round_trips(text: str, sizes: list[int]) -> None:
     assert plain(events) == [("message", re.sub("\r\n|\r", "\n", text), "")]
 
 
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(value=JSON, ascii_only=st.booleans(), sizes=SIZES)
 def test_json_round_trips(value: Any, ascii_only: bool, sizes: list[int]) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)
