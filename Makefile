@@ -13,7 +13,7 @@ KEY := $(shell { echo '$(CURDIR)'; cat setup.cfg pyproject.toml; } | cksum | tr 
 RUN_READY := $(VENV)/.run-$(KEY)
 TEST_READY := $(VENV)/.test-$(KEY)
 
-.PHONY: help run test lint clean browser-and-proxy
+.PHONY: help run test lint clean programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -24,7 +24,7 @@ help: ## list the targets
 run: $(RUN_READY) ## serve the demo on http://127.0.0.1:8000
 	@exec $(BIN)/python -m gunicorn wsgi:app
 
-test: lint browser-and-proxy ## run linters, type checks and every test
+test: lint programs ## run linters, type checks and every test
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(TEST_READY) ## run ruff and mypy
@@ -58,10 +58,11 @@ $(RUN_READY) $(TEST_READY):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --editable '.[$(EXTRAS)]'
 	@touch $(STAMPS)
 
-# The tests drive a real browser and a real proxy. Without them, those tests are skipped and say so.
-browser-and-proxy:
+# The tests drive a real browser, a real proxy and a real Redis. Without them, those tests are
+# skipped and say so.
+programs:
 	@export PATH="$$PATH:/usr/sbin"; missing=(); \
-	for tool in chromium nginx; do command -v $$tool >/dev/null || missing+=($$tool); done; \
+	for tool in chromium nginx redis-server; do command -v $$tool >/dev/null || missing+=($$tool); done; \
 	[ $${#missing[@]} -gt 0 ] || exit 0; \
 	install="apt-get install --yes --no-install-recommends $${missing[*]}"; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

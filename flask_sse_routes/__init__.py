@@ -5,9 +5,11 @@ Declare routes with `define_route`, of kind `http` or `sse`; put them into a
 """
 
 from .blueprint import RouteBlueprint
+from .brokers import broker_from_url
 from .config import Config
 from .context import Context
 from .errors import (
+    BrokerUnavailable,
     ConfigError,
     ContextError,
     DeclarationError,
@@ -21,9 +23,11 @@ from .hooks import compose_hooks, define_hook, hook
 from .kinds import Call, Kind, register_kind
 from .routes import Route, compose_routes, define_route
 from .streams import Stats
+from .subscriptions import Subscription
 from .wire import Event
 
 __all__ = [
+    "BrokerUnavailable",
     "Call",
     "Config",
     "ConfigError",
@@ -40,6 +44,8 @@ __all__ = [
     "Stats",
     "StreamClosed",
     "StreamError",
+    "Subscription",
+    "broker_from_url",
     "compose_hooks",
     "compose_routes",
     "define_hook",

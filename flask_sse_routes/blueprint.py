@@ -6,19 +6,23 @@ blueprint's place in it when the blueprint is registered.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from flask import Blueprint, request
 from flask.blueprints import BlueprintSetupState
 from flask.wrappers import Response
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from .errors import DeclarationError, StreamError
+from .errors import BrokerUnavailable, DeclarationError, StreamError
 from .extension import runtime_of, this_app
 from .hooks import AnyHook, Hook, flatten
 from .kinds import Call, get_kind
 from .routes import Route, bind, define_route
+from .streams import PROCESS
+
+log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -123,10 +127,14 @@ def _view(route: Route, hooks: tuple[Hook, ...]) -> Callable[..., Response]:
         runtime = runtime_of(app)
         all_hooks = (*runtime.hooks, *hooks)
         actual = request._get_current_object()  # type: ignore[attr-defined]  # a proxy
+        PROCESS.multiprocess |= bool(actual.environ.get("wsgi.multiprocess"))
         try:
             return kind.respond(Call(app, runtime, route, all_hooks, actual))
         except StreamError as error:
             raise _as_http(error) from error
+        except BrokerUnavailable as error:
+            log.warning("%s: %s", route.owner, error)
+            raise ServiceUnavailable("The broker does not answer.", retry_after=3) from error
 
     return view
 

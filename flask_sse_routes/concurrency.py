@@ -177,6 +177,19 @@ def native_thread(function: Callable[[Callable[[float], None]], None]) -> int:
     return int(identify())
 
 
+def native_lock() -> Any:
+    """Return a real lock, for short work that waits for nothing else.
+
+    Greenlets of one thread never meet in it; those of several, which `run` makes, do so
+    without their hubs.
+    """
+    if cooperative():
+        from gevent import monkey
+
+        return monkey.get_original("_thread", "allocate_lock")()
+    return threading.Lock()
+
+
 def once_per_process(make: Callable[[], Any]) -> Callable[[], Any]:
     """Return a function that makes one object per process, at its first call there.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -78,6 +79,10 @@ class RequestView:
                 "first yield of a plain function, or in a before hook, and keep it in ctx.state."
             )
         return getattr(self._request, name)
+
+
+# The context of the handler that runs in the current task; for `SSERoutes.listen`.
+CURRENT: ContextVar[Context | None] = ContextVar("flask_sse_routes_context", default=None)
 
 
 class Context:
@@ -195,6 +200,11 @@ class Context:
         url = adapter.build(endpoint, values, _method, external, url_scheme=_scheme)
         return url if _anchor is None else f"{url}#{quote(_anchor, safe=ANCHOR_SAFE)}"
 
+    @property
+    def source(self) -> GeneratorSource | None:
+        """The running handler's source, if it is a generator of an sse route."""
+        return self._source
+
     def settle(self, source: GeneratorSource | None) -> None:
         """Let go of the server's request; from now on there is a stream."""
         _ = self.user  # asked for while there still is a request to ask
@@ -206,6 +216,11 @@ class Context:
             self._request = RequestView(self._request)
 
 
+def sent_id(request: Request) -> str:
+    """Return what the client sent as its position, as it is; may be empty."""
+    return request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or ""
+
+
 def last_event_id(request: Request) -> str | None:
     """Return the position that a client resumes from, or `None`.
 
@@ -213,7 +228,7 @@ def last_event_id(request: Request) -> str | None:
     parameter from clients that cannot set headers. A client may send anything: what this
     package cannot have handed out is no position.
     """
-    text = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
+    text = sent_id(request)
     if not text or len(text) > MAX_LAST_EVENT_ID or not text.isascii() or not text.isprintable():
         return None
     return None if " " in text else text

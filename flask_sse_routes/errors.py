@@ -44,6 +44,10 @@ class InputError(ValueError):
         self.errors = errors
 
 
+class BrokerUnavailable(Exception):
+    """The broker did not answer in time, or refused; nothing was stored or read."""
+
+
 class StreamError(Exception):
     """Ends a stream with an `error` event (or, before the first event, an HTTP status).
 

@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
-from flask import Flask, current_app, request
+from flask import Flask, current_app, has_app_context, request
 from flask.sansio.app import App
 from flask.wrappers import Request
 
 from . import problems
+from .concurrency import once_per_process
 from .config import Config
+from .context import CURRENT
 from .errors import ConfigError
 from .hooks import AnyHook, Hook, flatten
-from .schema import Fallback
+from .publishing import Channels
+from .rings import special_frame
+from .schema import Fallback, dump
 from .streams import PROCESS, Stats, Streams
+from .subscriptions import Subscription
 from .transport import close_unsent
+from .wire import Event, escape_json
 
 EXTENSION = "flask_sse_routes"
 
@@ -37,6 +44,9 @@ class AppRuntime:
         self._prefixes: list[re.Pattern[str]] = []
         self._blueprints: set[str] = set()
         self._config: Config | None = None
+        self._app = weakref.ref(app)
+        self._uses_channels = False
+        self._get_channels: Callable[[], Channels] = once_per_process(self._make_channels)
         Config.read(app.config, os.environ)
         problems.install(app, self.is_ours)
         app.teardown_request(close_unsent)
@@ -45,19 +55,43 @@ class AppRuntime:
     def config(self) -> Config:
         """The configuration, frozen at its first use in a request."""
         if self._config is None:
-            self._config = Config.read(current_app.config, os.environ)
+            self._config = Config.read(self.app.config, os.environ)
         return self._config
+
+    @property
+    def app(self) -> Flask:
+        """The app itself, which nothing here keeps alive."""
+        app = self._app()
+        if app is None:
+            raise RuntimeError("The app of this SSERoutes is gone.")
+        return app
+
+    def obey(self) -> None:
+        """Be ready to end streams when another process revokes them, if that can be."""
+        if self.identify is not None or self._uses_channels:
+            self.channels.follow_control(self.streams)
+
+    @property
+    def channels(self) -> Channels:
+        """The app's channels in this process; its broker is made at first use."""
+        self._uses_channels = True
+        return self._get_channels()
 
     @property
     def fallback(self) -> Fallback:
         """The app's own way to serialise a type that pydantic does not know."""
-        return getattr(current_app.json, "default", None)
+        return getattr(self.app.json, "default", None)
 
     @property
     def max_streams(self) -> int | None:
         """`SSE_MAX_STREAMS`, or what the server leaves room for."""
         configured = self.config.max_streams
         return PROCESS.max_streams if configured is None else configured
+
+    def _make_channels(self) -> Channels:
+        channels = Channels(self.config)
+        weakref.finalize(self, channels.broker.close)
+        return channels
 
     def add_blueprint(self, name: str, prefix: str | None) -> None:
         """Answer errors with problem documents for a blueprint, and below its prefix."""
@@ -89,6 +123,7 @@ class SSERoutes:
     ) -> None:
         self._hooks = flatten(hooks, "SSERoutes")
         self._identify = identify
+        self._runtimes: weakref.WeakSet[AppRuntime] = weakref.WeakSet()
         if app is not None:
             self.init_app(app)
 
@@ -107,12 +142,103 @@ class SSERoutes:
                 f"App {app.name!r} has an SSERoutes already; call init_app of that one, once."
             )
         runtime.owner = self
+        self._runtimes.add(runtime)
         runtime.hooks = self._hooks
         runtime.identify = self._identify
 
     def stats(self, app: Flask | None = None) -> Stats:
         """Return a snapshot of this process's counters for `app`, by default the current one."""
-        return runtime_of(app or this_app()).streams.stats()
+        return (self._runtime() if app is None else runtime_of(app)).streams.stats()
+
+    def publish(self, channel: str, data: Any, event: str | None = None) -> str:
+        """Append an event to a channel; return its id.
+
+        `data` is any JSON-serialisable value. From any thread, greenlet or process, within
+        a request or without. Raises `BrokerUnavailable` (nothing was stored), `EventError`,
+        `OutputError`, and `ValueError` for a channel name that cannot be.
+        """
+        runtime = self._runtime()
+        return runtime.channels.publish(channel, data, event, runtime.fallback)
+
+    def subscribe(
+        self,
+        *channels: str,
+        after: str | None = None,
+        snapshot: Callable[[], Any] | None = None,
+        where: Callable[[Event], bool] | None = None,
+    ) -> Subscription:
+        """Return what an sse handler returns to have its stream follow channels.
+
+        The stream begins after the client's `Last-Event-ID`, or after the id `after`, or
+        now. `snapshot()` is called when it begins anew; its result is sent first, as
+        `event: snapshot`. `where(event)` tells which events this subscriber gets.
+        """
+        runtime = self._runtime()
+        text = None if snapshot is None else _text_of(snapshot, runtime.fallback)
+        return runtime.channels.subscription(channels, after, text, where)
+
+    def listen(self, *channels: str) -> Iterator[Event]:
+        """Yield the events of channels as they come, with parsed data.
+
+        In a stream's handler it begins after the stream's `last_event_id` and ends with the
+        stream; a gap is told to the client as `event: reset`. Elsewhere it begins now, never
+        ends, and a gap is an event named `reset`.
+        """
+        return listen(self._runtime().channels, channels)
+
+    def history(self, channel: str, after: str | None = None, limit: int = 100) -> list[Event]:
+        """Return the events of a channel after an id, or its last ones, oldest first."""
+        return self._runtime().channels.history(channel, after, limit)
+
+    def revoke(self, user: Any = None, channel: str | None = None) -> None:
+        """End the open streams of a user, on a channel, or of a user on a channel, everywhere.
+
+        They end with the terminal `error` event, status 403. `user` is what `identify`
+        returned for them, and must be JSON-serialisable. Raises `BrokerUnavailable`.
+        """
+        if user is None and channel is None:
+            raise ValueError("revoke() needs a user, a channel, or both.")
+        self._runtime().channels.revoke(user, channel)
+
+    def _runtime(self) -> AppRuntime:
+        if has_app_context() and EXTENSION in current_app.extensions:
+            return runtime_of(current_app)
+        runtimes = list(self._runtimes)
+        if len(runtimes) != 1:
+            raise RuntimeError(
+                "Which app? Within `with app.app_context():` it is that one; without an app use "
+                "broker_from_url()."
+            )
+        return runtimes[0]
+
+
+def _text_of(snapshot: Callable[[], Any], fallback: Fallback) -> Callable[[], bytes]:
+    return lambda: escape_json(dump(snapshot(), fallback))
+
+
+def listen(channels: Channels, names: tuple[str, ...], after: str | None = None) -> Iterator[Event]:
+    """Yield events; see `SSERoutes.listen`."""
+    ctx = CURRENT.get()
+    source = ctx.source if ctx is not None else None
+    if after is None and ctx is not None:
+        after = ctx.last_event_id
+    reader = channels.reader(names, after)
+    try:
+        while True:
+            reader.signal.clear()
+            events = reader.take()
+            for event in events:
+                if event.event == "reset" and source is not None:
+                    source.resets += 1
+                    source.inject(special_frame("reset", str(event.id), dump(event.data)))
+                elif event.event != "ready":
+                    yield event
+            if not events and source is not None:
+                source.wait(reader.signal)
+            elif not events:
+                reader.signal.wait()
+    finally:
+        reader.close("shutdown")
 
 
 def this_app() -> Flask:

@@ -86,6 +86,7 @@ class GeneratorSource:
         self.ended = False
         self.error: BaseException | None = None
         self.closed = threading.Event()
+        self.resets = 0
         self._iterator = iterator
         self._encoder = encoder
         self._name = name
@@ -98,6 +99,7 @@ class GeneratorSource:
         self._exhausted = False
         self._room = threading.Event()
         self._last_words: bytes | None = None
+        self._waits_for: threading.Event | None = None
         self._reason: str | None = None
         self._turn = 0.0
         self._task: concurrency.Task | None = None
@@ -140,13 +142,32 @@ class GeneratorSource:
         self._reason = reason
         self.closed.set()
         self._room.set()
+        if self._waits_for is not None:
+            self._waits_for.set()
         task = self._task  # once: it goes away when the handler has ended
         if task is not None:
             task.interrupt(StreamClosed(reason))
 
     def sleep(self, seconds: float) -> None:
         """Wait in the handler. Raises `StreamClosed` as soon as the stream is over."""
-        if self.closed.wait(seconds):
+        self.closed.wait(seconds)
+        self._raise_if_closed()
+
+    def wait(self, signal: threading.Event) -> None:
+        """Wait for a signal in the handler. Raises `StreamClosed` when the stream is over."""
+        self._waits_for = signal
+        if not self.closed.is_set():  # asked after naming the signal, which `close` sets
+            signal.wait()
+        self._raise_if_closed()
+
+    def inject(self, frame: bytes) -> None:
+        """Send a frame that the handler did not yield."""
+        self._frames.append(frame)
+        self._put_bytes += len(frame)
+        self._wake()
+
+    def _raise_if_closed(self) -> None:
+        if self.closed.is_set():
             task = self._task
             if task is not None and task.is_current():
                 # It is told here; an interrupt on its way would hit its `finally` blocks.

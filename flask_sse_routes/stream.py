@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import wire
 from .clock import Timer, get_clock
@@ -107,6 +107,7 @@ class Stream:
         "route",
         "signal",
         "source",
+        "user",
     )
 
     def __init__(
@@ -117,6 +118,7 @@ class Stream:
         peer: Peer,
         *,
         client: Hashable = None,
+        user: Any = None,
         describe_error: Callable[[BaseException], bytes],
         finished: Callable[[Stream, BaseException | None], None],
         terminal: bool = True,
@@ -132,6 +134,7 @@ class Stream:
         self.outcome: str | None = None
         self.reason: str | None = None
         self.client = client
+        self.user = user
         self.fatal: Exception | None = None
         self._timing = timing
         self._peer = peer
@@ -175,7 +178,7 @@ class Stream:
         ended = self.source.ended  # read before taking: what was put before the end goes first
         frames = self.source.take()
         self.events += sum(frame.endswith(b"\n\n") for frame in frames)
-        if self.reason is not None or ended:
+        if self.reason is not None or self.fatal is not None or ended:
             frames += self._ending(ended)
             self.over = True
         elif not frames and self._heartbeat_due:
@@ -195,6 +198,13 @@ class Stream:
         if self.reason is None and not self.over:
             self.reason = reason
             self.source.close(reason)
+            self.wake()
+
+    def fail(self, error: Exception) -> None:
+        """End the stream with an `error` event, for good; never blocks."""
+        if self.reason is None and self.fatal is None and not self.over:
+            self.fatal = error
+            self.source.close("error")
             self.wake()
 
     def abandon(self, error: BaseException) -> None:
@@ -237,8 +247,8 @@ class Stream:
         `ended` is what the source said before the last `take`: where it ended after that,
         there may be more to take, which the client comes back for.
         """
-        error, words = self.source.error, self.source.last_words()
-        if not ended or (error is None and words is None):
+        error, words = self.fatal or self.source.error, self.source.last_words()
+        if self.fatal is None and (not ended or (error is None and words is None)):
             self.reason = self.reason or "shutdown"
             return [retry_between(COME_BACK)]
         self.reason = None  # the handler came to its own end before a shutdown reached it

@@ -12,9 +12,11 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .concurrency import once_per_process
+from .errors import OutputError, StreamError
+from .schema import dump
 from .stream import Stream
 
 # Seconds that an interpreter which stops waits for handlers and their cleanup.
@@ -42,6 +44,7 @@ class Process:
     """What the server has told about this process."""
 
     max_streams: int | None = None
+    multiprocess = False
 
 
 PROCESS = Process()
@@ -125,6 +128,18 @@ class Streams:
             if everything or not stream.finish_on_drain:
                 stream.close("shutdown")
 
+    def revoke(self, user: Any, channel: str | None) -> None:
+        """End the streams of a user, or on a channel, or of a user on a channel.
+
+        `user` has travelled as JSON; a user is compared by what it is in JSON.
+        """
+        text = None if user is None else dump(user)
+        for stream in self.open():
+            channels = getattr(stream.source, "channels", ())
+            theirs = text is None or _json_of(stream.user) == text
+            if theirs and (channel is None or channel in channels):
+                stream.fail(StreamError("Access to this stream was revoked.", status=403))
+
     def wait_until_empty(self, seconds: float) -> bool:
         """Wait until every stream has ended and its cleanup has run."""
         with self._lock:
@@ -155,10 +170,18 @@ class Streams:
         totals["bytes"] += stream.bytes
         totals["heartbeats"] += stream.heartbeats
         totals["dropped"] += stream.dropped
+        totals["resets"] += getattr(stream.source, "resets", 0)
 
 
 # Every app's streams in this process: a worker that stops drains them all.
 EVERY_APPS: weakref.WeakSet[Streams] = weakref.WeakSet()
+
+
+def _json_of(user: Any) -> bytes | None:
+    try:
+        return dump(user)
+    except OutputError:
+        return None
 
 
 def drain_all(*, everything: bool) -> None:

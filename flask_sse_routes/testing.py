@@ -26,7 +26,7 @@ from .streams import EVERY_APPS
 from .wire import Decoder, Event
 
 # Service threads of a process, which stay.
-SERVICES = ("sse-clock", "sse-watch", "sse-drain")
+SERVICES = ("sse-clock", "sse-watch", "sse-drain", "sse-tail")
 # A test's streams get this long to end by themselves (seconds).
 PATIENCE = 5.0
 

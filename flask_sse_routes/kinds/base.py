@@ -40,6 +40,9 @@ class Runtime(Protocol):
     streams: Streams
     identify: Any
 
+    def obey(self) -> None:
+        """Be ready for revocations."""
+
     @property
     def config(self) -> Config:
         """The app's configuration."""

@@ -10,7 +10,7 @@ import logging
 import operator
 import random
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -21,17 +21,18 @@ from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnava
 from .. import wire
 from ..codec import EventCodec, EventTypes
 from ..concurrency import cooperative
-from ..context import Context
-from ..errors import DeclarationError, EventError, OutputError
+from ..context import CURRENT, Context, sent_id
+from ..errors import BrokerUnavailable, DeclarationError, EventError, OutputError
 from ..hooks import HookRun
 from ..problems import problem_of
 from ..routes import Route
 from ..schema import OutputSchema, union_members, yielded_type
 from ..sockets import client_socket
-from ..sources import GeneratorSource
+from ..sources import GeneratorSource, Source
 from ..stalls import get_stall_watch
-from ..steps import CONTEXTS, contexts
+from ..steps import CONTEXTS, Scope, contexts
 from ..stream import TRY_LATER, Peer, Stream, Timing, retry_between
+from ..subscriptions import Subscription
 from ..transport import StreamBody, remember, stream_response
 from .base import Call, Kind
 
@@ -138,9 +139,7 @@ def _is_finished(call: Call) -> bool:
     """Tell whether a client comes back to a stream that has told it its end (204, 9.2)."""
     if call.route.options["on_end"] == "reconnect":
         return False
-    request = call.request
-    text = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or ""
-    return text.endswith(wire.END_SUFFIX)
+    return sent_id(call.request).endswith(wire.END_SUFFIX)
 
 
 def _refuse_server(call: Call) -> None:
@@ -198,6 +197,12 @@ def _refuse(call: Call, why: str, detail: str | None, retry_after: Any = None) -
     )
 
 
+def _unavailable(call: Call, error: BrokerUnavailable) -> Response:
+    log.warning("%s refused: %s", call.route.owner, error)
+    call.runtime.streams.count_refusal()
+    return _refuse(call, "unavailable", "The broker does not answer.")
+
+
 def _head(call: Call) -> Response:
     return stream_response(call.app.response_class, b"", call.runtime.config.heartbeat)
 
@@ -207,6 +212,7 @@ def _open(call: Call, run: HookRun, ctx: Context) -> Response:
     reserved = False
     try:
         get_stall_watch().start()
+        call.runtime.obey()
         limit, per_client = call.runtime.max_streams, call.runtime.config.max_streams_per_client
         client = _client(call, ctx) if per_client is not None else None
         reserved = streams.reserve(client, limit, per_client)
@@ -215,6 +221,8 @@ def _open(call: Call, run: HookRun, ctx: Context) -> Response:
         if reserved:
             streams.release(client)
         call.cleanup(run, ctx, "error", error)
+        if isinstance(error, BrokerUnavailable):
+            return _unavailable(call, error)
         raise
     if stream is not None:
         return _respond(call, ctx, stream)
@@ -234,7 +242,7 @@ def _client(call: Call, ctx: Context) -> Hashable:
 
 
 def _stream(call: Call, run: HookRun, ctx: Context, client: Any) -> Stream:
-    """Call the handler and make a stream of what it returns; nothing runs yet."""
+    """Call the handler and make a stream of what it returns; a generator does not run yet."""
     route, runtime, config = call.route, call.runtime, call.runtime.config
     assert route.event_types is not None
     codec = EventCodec(
@@ -243,10 +251,7 @@ def _stream(call: Call, run: HookRun, ctx: Context, client: Any) -> Stream:
         validate=config.validate_output,
         fallback=runtime.fallback,
     )
-    iterator = _iterator(route, route.call(ctx))
-    step, scope = contexts(call.app, route.options["context"], route.owner)
-    source = GeneratorSource(iterator, codec, name=route.name, step=step, scope=scope)
-    ctx.settle(source)
+    source = _source(call, ctx, codec)
     drain = route.options["drain"] or ("now" if route.method == "GET" else "finish")
     return Stream(
         route.name,
@@ -254,11 +259,47 @@ def _stream(call: Call, run: HookRun, ctx: Context, client: Any) -> Stream:
         Timing(config.heartbeat, config.send_timeout, config.retry, route.options["max_duration"]),
         _peer(call),
         client=client,
+        user=ctx.user,
         describe_error=partial(_error_frame, call, codec),
         finished=partial(_finished, call, run, ctx),
         terminal=route.options["on_end"] == "stop",
         finish_on_drain=drain == "finish",
     )
+
+
+def _source(call: Call, ctx: Context, codec: EventCodec) -> Source:
+    route = call.route
+    result = route.call(ctx)
+    if isinstance(result, Subscription):
+        ctx.settle(None)
+        followed = result.open(_resume_from(call, ctx))
+        call.runtime.obey()  # channels are in use, if they were not before
+        return followed
+    iterator = _iterator(route, result)
+    step, scope = contexts(call.app, route.options["context"], route.owner)
+    source = GeneratorSource(
+        iterator, codec, name=route.name, step=step, scope=_current(ctx, scope)
+    )
+    ctx.settle(source)
+    return source
+
+
+def _resume_from(call: Call, ctx: Context) -> str | None:
+    """Return the client's position; where it is not one, a text that no broker has handed out."""
+    return "?" if ctx.last_event_id is None and sent_id(call.request) else ctx.last_event_id
+
+
+def _current(ctx: Context, scope: Scope) -> Scope:
+    """Make `ctx` the current one of the task that the handler runs in."""
+
+    def outer(run: Callable[[], None]) -> Callable[[], None]:
+        def inner() -> None:
+            CURRENT.set(ctx)
+            run()
+
+        return scope(inner)
+
+    return outer
 
 
 def _peer(call: Call) -> Peer:
@@ -285,9 +326,12 @@ def _respond(call: Call, ctx: Context, stream: Stream) -> Response:
     try:
         stream.start()
         _wait_for_first(stream, config.open_timeout if option is None else option)
-        if stream.source.error is not None and not stream.source.began:
+        error = stream.source.error
+        if error is not None and not stream.source.began:
             stream.transport_over(delivered=True)
-            raise stream.source.error
+            if isinstance(error, BrokerUnavailable):
+                return _unavailable(call, error)
+            raise error
         body = StreamBody(stream)
         remember(call.request.environ, body)
         ctx.freeze_request()

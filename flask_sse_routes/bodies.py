@@ -1,0 +1,40 @@
+"""What a broker stores of an event: its name and its JSON text.
+
+Floor 1. Brokers take bodies as they are; whoever publishes makes them here, and whoever
+follows reads them here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import wire
+from .errors import EventError
+from .schema import Fallback, dump
+from .wire import Event
+
+DEFAULT_MAX_BYTES = 1024 * 1024
+
+
+def make_body(
+    data: Any,
+    event: str | None = None,
+    *,
+    fallback: Fallback = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> bytes:
+    """Return the body of an event. Raises `EventError` and `OutputError`."""
+    wire.check(Event(raw="", event=event))
+    text = wire.escape_json(dump(data, fallback))
+    if len(text) > max_bytes:
+        raise EventError(
+            f"An event of {len(text)} bytes is larger than SSE_MAX_EVENT_BYTES ({max_bytes}); "
+            "send less, or raise it."
+        )
+    return (event or "").encode() + b"\n" + text
+
+
+def split_body(body: bytes) -> tuple[str | None, bytes]:
+    """Return the event's name and the JSON text of a stored body."""
+    name, _, text = body.partition(b"\n")
+    return name.decode() or None, text

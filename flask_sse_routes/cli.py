@@ -1,0 +1,73 @@
+"""`flask sse`: publish to a channel and follow one from a terminal.
+
+Floor 3. Registered as an entry point of Flask, so every app's `flask` has it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from .errors import BrokerUnavailable, ConfigError
+from .extension import AppRuntime, listen, runtime_of
+from .wire import Event
+
+sse_cli = AppGroup("sse", help="Channels of server-sent events.")
+
+
+def _runtime() -> AppRuntime:
+    runtime = runtime_of(current_app)
+    if not runtime.channels.broker.shared:
+        raise click.ClickException(
+            f"SSE_BROKER_URL is {runtime.config.broker_url!r}, which no other process sees: set "
+            'it to "sqlite:///events.db" or redis://...'
+        )
+    return runtime
+
+
+def _data(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"not JSON ({error}); text needs quotes: '\"text\"'") from error
+
+
+@sse_cli.command("publish")
+@click.argument("channel")
+@click.argument("data", metavar="JSON")
+@click.option("--event", help="The event's name.")
+def publish(channel: str, data: str, event: str | None) -> None:
+    """Publish JSON to CHANNEL and print the id; '-' reads one JSON value a line from stdin."""
+    runtime = _runtime()
+    lines = (line for line in sys.stdin if line.strip()) if data == "-" else (data,)
+    for line in lines:
+        try:
+            click.echo(runtime.channels.publish(channel, _data(line), event, runtime.fallback))
+        except (BrokerUnavailable, ConfigError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@sse_cli.command("tail")
+@click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
+@click.option("--after", help="Begin after this id instead of now.")
+def tail(channels: tuple[str, ...], after: str | None) -> None:
+    """Follow CHANNELs: one line an event, its id, name and data. Goes on after an outage."""
+    runtime = _runtime()
+    try:
+        for event in listen(runtime.channels, channels, after):
+            click.echo(_line(event))
+            sys.stdout.flush()
+    except (BrokerUnavailable, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        pass
+
+
+def _line(event: Event) -> str:
+    text = json.dumps(event.data, ensure_ascii=False, separators=(",", ":"))
+    return f"{event.id}\t{event.event or 'message'}\t{text}"
