@@ -29,10 +29,15 @@ PACKAGE = ROOT / NAME
 FLOORS = {
     0: {"config", "errors", "wire"},
     1: {
+        "bodies",
+        "brokers",
+        "channels",
         "clock",
         "codec",
         "concurrency",
         "hooks",
+        "publishing",
+        "rings",
         "routes",
         "schema",
         "sockets",
@@ -40,9 +45,10 @@ FLOORS = {
         "stalls",
         "stream",
         "streams",
+        "subscriptions",
     },
     2: {"blueprint", "context", "extension", "kinds", "problems", "steps", "transport"},
-    3: {"gunicorn", "testing"},
+    3: {"cli", "contract", "gunicorn", "testing"},
 }
 FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules}
 
@@ -54,7 +60,9 @@ THIRD_PARTY: dict[str, int | set[str]] = {
     "werkzeug": 2,
     "gevent": {"concurrency", "gunicorn"},
     "gunicorn": {"gunicorn"},
-    "pytest": {"testing"},
+    "pytest": {"contract", "testing"},
+    "redis": {"brokers"},
+    "click": {"cli"},
 }
 # Values neither read a clock nor wait.
 NOT_ON_FLOOR_0 = {"asyncio", "queue", "select", "selectors", "socket", "threading", "time"}
@@ -62,6 +70,7 @@ NOT_ON_FLOOR_0 = {"asyncio", "queue", "select", "selectors", "socket", "threadin
 PATCHED = {"queue", "select", "selectors", "socket", "ssl", "subprocess", "threading", "time"}
 
 PUBLIC = [
+    "BrokerUnavailable",
     "Call",
     "Config",
     "ConfigError",
@@ -78,6 +87,8 @@ PUBLIC = [
     "Stats",
     "StreamClosed",
     "StreamError",
+    "Subscription",
+    "broker_from_url",
     "compose_hooks",
     "compose_routes",
     "define_hook",

@@ -1,0 +1,206 @@
+"""Several gunicorn workers on one broker: nothing lost, nothing twice, whoever is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from brokers.redis_server import RedisServer
+from e2e.servers import Server
+from e2e.waiting import wait_for
+
+from flask_sse_routes import Event, broker_from_url
+
+from . import servers
+from .followers import published, seq_in, seq_of
+
+LONG = os.environ.get("SSE_TESTS_LONG") == "true"
+HISTORY = 100_000
+LAST = '"the last one"'
+RATE = 200
+
+# Publishes without an app, as a cron job does: its URL, its count and its channel are arguments.
+OUTSIDER = """
+import sys
+from flask_sse_routes import broker_from_url
+broker = broker_from_url(sys.argv[1], history=100_000)
+for n in range(int(sys.argv[2])):
+    broker.publish(sys.argv[3], n)
+broker.close()
+"""
+
+
+@pytest.fixture(name="redis_url")
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    server = RedisServer(tmp_path)
+    yield server.url
+    server.kill()
+
+
+@pytest.fixture(name="url", params=["sqlite", "redis"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "redis":
+        return str(request.getfixturevalue("redis_url"))
+    return f"sqlite:///{tmp_path}/events.db"
+
+
+def log_of(url: str, *channels: str) -> list[int]:
+    """Return the seqs of everything on some channels."""
+    broker = broker_from_url(url, history=HISTORY)
+    try:
+        return sorted(e.seq for c in channels for e in broker.read(c, 0, HISTORY).entries)
+    finally:
+        broker.close()
+
+
+def check_complete(events: list[Event], log: list[int]) -> None:
+    """All that came after the first position, once, in order."""
+    assert events[0].event == "ready"
+    first = seq_of(events[0])
+    assert [seq_of(event) for event in published(events)] == [seq for seq in log if seq > first]
+    assert {event.event for event in events} == {"ready", "message"}
+
+
+@pytest.fixture(name="launch")
+def launch(tmp_path: Path) -> Iterator[Any]:
+    running: list[Server] = []
+
+    def start(url: str, workers: int, **settings: Any) -> Server:
+        settings = {"FLASK_SSE_HISTORY": HISTORY} | settings
+        running.append(servers.start(tmp_path, url, workers, **settings))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.kill()
+
+
+def test_all_see_what_all_publish(launch: Any, follow: Any, tmp_path: Path) -> None:
+    """Four workers on one file, 20 subscribers, 10,000 events from workers and a process."""
+    url = f"sqlite:///{tmp_path}/events.db"
+    server = launch(url, 4)
+    followers = [follow(server.port, ("a", "b"), LAST) for _ in range(20)]
+    wait_for(lambda: all(f.events for f in followers), "everybody is ready", 20)
+
+    def publish(channel: str) -> None:
+        for n in range(10):
+            servers.publish(server, channel, n, 200)
+
+    threads = [threading.Thread(target=publish, args=("ab"[n % 2],)) for n in range(4)]
+    outsider = subprocess.Popen([sys.executable, "-c", OUTSIDER, url, "1999", "b"], env=_paths())
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert outsider.wait(60) == 0
+    servers.publish(server, "a", LAST.strip('"'))
+    for follower in followers:
+        follower.join(60)
+    log = log_of(url, "a", "b")
+    assert len(log) == 10_000
+    for follower in followers:
+        check_complete(follower.events, log)
+        assert follower.connections == 1
+
+
+def _paths() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+@pytest.mark.parametrize("seconds", [30 if LONG else 10])
+def test_workers_are_killed_under_load(launch: Any, follow: Any, url: str, seconds: int) -> None:
+    server = launch(url, 3)
+    channels = ("a", "b", "c")
+    followers = [
+        follow(server.port, channels[n % 3 :], LAST, patience=1.5, seed=n) for n in range(9)
+    ]
+    followers.append(follow(server.port, channels, LAST))
+    wait_for(lambda: all(f.events for f in followers), "everybody is ready", 20)
+    broker = broker_from_url(url, history=HISTORY)
+    acknowledged = _load(server, broker, channels, seconds)
+    broker.publish("c", LAST.strip('"'))
+    broker.close()
+    for follower in followers:
+        follower.join(30)
+    assert set(acknowledged) <= set(log_of(url, *channels)), "an acknowledged event is gone"
+    for follower in followers:
+        check_complete(follower.events, log_of(url, *follower.channels))
+    assert sum(follower.connections for follower in followers) > 3 * len(followers)
+
+
+def _load(server: Server, broker: Any, channels: tuple[str, ...], seconds: int) -> list[int]:
+    """Publish at a steady rate, from here and from workers, and kill a worker now and then."""
+    chance, seqs = random.Random(3), []
+    begun, kill_at, count = time.monotonic(), 1.5, 0
+    while (now := time.monotonic() - begun) < seconds:
+        if now > kill_at:
+            kill_at += 3
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(chance.choice(servers.worker_pids(server)), signal.SIGKILL)
+        if count > now * RATE:
+            time.sleep(0.002)
+            continue
+        count += 1
+        channel = chance.choice(channels)
+        if count % 20:
+            seqs.append(seq_in(broker.publish(channel, count)))
+        else:  # the worker may be killed before it answers
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                ids = servers.publish(server, channel, count)
+                seqs += map(seq_in, ids)
+    assert count > 0.7 * RATE * seconds, "too slow to say anything"
+    return seqs
+
+
+def test_a_locked_file_does_not_stall_a_worker(launch: Any, follow: Any, tmp_path: Path) -> None:
+    """Another process holds the write lock for 2 s while the only worker publishes."""
+    url = f"sqlite:///{tmp_path}/events.db"
+    server = launch(url, 1)
+    servers.publish(server, "a", 1)
+    follower = follow(server.port, ("a",), '"published"')
+    wait_for(lambda: follower.events, "it is ready")
+    pid = server.worker()
+    threads_before = psutil.Process(pid).num_threads()
+    publishing: list[float] = []
+    lock = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+
+    def publish() -> None:
+        begun = time.monotonic()
+        servers.publish(server, "a", "published")
+        publishing.append(time.monotonic() - begun)
+
+    writers = [threading.Thread(target=publish) for _ in range(3)]
+    begun = time.monotonic()
+    for writer in writers:
+        writer.start()
+    delays = []
+    while time.monotonic() - begun < 2:
+        asked = time.monotonic()
+        assert server.json("/api/ping") == {"pid": pid}
+        delays.append(time.monotonic() - asked)
+    lock.execute("ROLLBACK")
+    lock.close()
+    for writer in writers:
+        writer.join(10)
+    follower.join(10)
+    assert len(publishing) == 3
+    assert min(publishing) > 1.5, "the lock did not hold it up"
+    delays.sort()
+    print(f"p50 {delays[len(delays) // 2] * 1e3:.1f} ms, ", end="")  # noqa: T201
+    print(f"p99 {delays[len(delays) * 99 // 100] * 1e3:.1f} ms of {len(delays)}")  # noqa: T201
+    assert delays[-1] < 0.5
+    assert psutil.Process(pid).num_threads() <= threads_before + 2
