@@ -11,8 +11,8 @@ bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "gevent"
 worker_connections = 2000
 
-# The demo keeps its notifications in the process: a second worker would have a second list.
-workers = 1
+# What they publish they share: by the file of the SQLite broker, or by Redis.
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 
 # Streams end at once when a worker is told to stop; this is the time that plain requests have.
 graceful_timeout = 30

@@ -6,21 +6,31 @@ the mappings together.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 
-from . import logs, notifications, pages
+from . import logs, pages
 from .api import api
+from .extensions import sse
 
 __all__ = ["create_app"]
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    app = Flask(__name__)
+    app = Flask(__name__, instance_relative_config=True)
+    app.config["SSE_BROKER_URL"] = _broker_url(app)
     app.config.from_mapping(config or {})
-    logs.attach()
-    notifications.init_app(app)
+    sse.init_app(app)
+    logs.attach(app)
     pages.init_app(app)
     app.register_blueprint(api)
     return app
+
+
+def _broker_url(app: Flask) -> str:
+    """A file that all workers share; `FLASK_SSE_BROKER_URL` names another broker, Redis for one."""
+    folder = Path(app.instance_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{folder / 'events.db'}"

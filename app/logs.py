@@ -1,21 +1,25 @@
-"""The server's own log as a stream: a logging handler, attached once per process, fills a board.
+"""The server's own log as a stream: a logging handler publishes every line to a channel.
 
-Only the message is shown, never a traceback: those stay on the console.
+All workers publish to the same one. Only the message is shown, never a traceback: those stay on
+the console.
 """
 
 import logging
 import re
-from collections.abc import Iterator
+import threading
+import weakref
 from datetime import datetime, timezone
-from typing import Literal
+from typing import Any, Literal
 
+from flask import Flask
 from pydantic import BaseModel
 
-from flask_sse_routes import Context, Event, define_route
+from flask_sse_routes import Event, Subscription, define_route
 
-from .board import Board
+from .extensions import sse
 from .hooks import log_end
 
+CHANNEL = "log"
 SHOWN_TO_NEWCOMERS = 100
 LONGEST_MESSAGE = 2000
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -29,16 +33,26 @@ class LogLine(BaseModel):
     message: str
 
 
-class BoardHandler(logging.Handler):
+class ChannelHandler(logging.Handler):
+    """Publishes for the application that was made last, and not what publishing itself logs."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.board: Board[LogLine] = Board(keep=500)
+        self.app: weakref.ref[Flask] | None = None
+        self._busy = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
+        app = self.app() if self.app else None
+        if app is None or getattr(self._busy, "now", False):
+            return
+        self._busy.now = True
         try:
-            self.board.post(_line(record))
+            with app.app_context():
+                sse.publish(CHANNEL, _line(record))
         except Exception:
             self.handleError(record)
+        finally:
+            self._busy.now = False
 
 
 def _line(record: logging.LogRecord) -> LogLine:
@@ -52,11 +66,12 @@ def _line(record: logging.LogRecord) -> LogLine:
 
 
 # One per process, like the loggers themselves: a second app must not show every line twice.
-handler = BoardHandler()
+handler = ChannelHandler()
 
 
-def attach() -> None:
-    """Send what is logged to the board, and to the console as well if nothing else does."""
+def attach(app: Flask) -> None:
+    """Send what is logged to the channel, and to the console as well if nothing else does."""
+    handler.app = weakref.ref(app)
     logging.basicConfig(format="[%(asctime)s] %(levelname)s %(name)s: %(message)s")
     root = logging.getLogger()
     root.setLevel(logging.INFO)
@@ -67,11 +82,17 @@ def attach() -> None:
             logger.addHandler(handler)
 
 
-def logs(ctx: Context, level: Literal["INFO", "WARNING", "ERROR"] = "INFO") -> Iterator[Event]:
+def logs(level: Literal["INFO", "WARNING", "ERROR"] = "INFO") -> Subscription:
     least = logging.getLevelName(level)
-    for event in handler.board.follow(ctx, recent=SHOWN_TO_NEWCOMERS):
-        if event.data.severity >= least:
-            yield event
+
+    def severe(event: Event) -> bool:
+        return bool(event.data["severity"] >= least)
+
+    def recent() -> list[Any]:
+        events = sse.history(CHANNEL, limit=SHOWN_TO_NEWCOMERS)
+        return [event.data for event in events if severe(event)]
+
+    return sse.subscribe(CHANNEL, snapshot=recent, where=severe)
 
 
 routes = {

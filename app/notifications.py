@@ -1,23 +1,19 @@
-"""Notifications: one POST, and every open page has it.
+"""Notifications: one POST, and every open page has it, whichever worker it is connected to."""
 
-They are kept in this process, which is why the demo runs one worker.
-"""
-
-from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
-from flask import Flask, current_app
 from pydantic import BaseModel, Field, StringConstraints
 
-from flask_sse_routes import Context, Event, define_route
+from flask_sse_routes import Event, Subscription, define_route
 
-from .board import Board
+from .extensions import sse
 from .hooks import log_end
 
 Level = Literal["info", "success", "warning", "error"]
 Message = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
+CHANNEL = "notifications"
 SHOWN_TO_NEWCOMERS = 5
 
 
@@ -31,31 +27,21 @@ class Posted(Notification):
     id: str
 
 
-def init_app(app: Flask) -> None:
-    board: Board[Notification] = Board()
-    app.extensions["notifications"] = board
-    board.post(_note("The server has started", "info"))
-
-
-def notifications(ctx: Context) -> Iterator[Event]:
-    return _board().follow(ctx, recent=SHOWN_TO_NEWCOMERS)
+def notifications() -> Subscription:
+    return sse.subscribe(CHANNEL, snapshot=lambda: history(SHOWN_TO_NEWCOMERS))
 
 
 def notify(message: Message, level: Level = "info") -> Posted:
-    post = _board().post(_note(message, level))
-    return Posted(id=post.id, **post.body.model_dump())
+    note = Notification(message=message, level=level, at=datetime.now(timezone.utc))
+    return Posted(id=sse.publish(CHANNEL, note), **note.model_dump())
 
 
 def history(limit: Annotated[int, Field(ge=1, le=200)] = 20) -> list[Posted]:
-    return [Posted(id=post.id, **post.body.model_dump()) for post in _board().recent(limit)]
+    return [_posted(event) for event in sse.history(CHANNEL, limit=limit)]
 
 
-def _note(message: str, level: Level) -> Notification:
-    return Notification(message=message, level=level, at=datetime.now(timezone.utc))
-
-
-def _board() -> Board[Notification]:
-    return cast("Board[Notification]", current_app.extensions["notifications"])
+def _posted(event: Event) -> Posted:
+    return Posted(id=str(event.id), **event.data)
 
 
 routes = {

@@ -13,7 +13,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app, logs
-from app.board import Board
 from app.primes import Tally, primes_up_to
 from flask_sse_routes.testing import TestStream, sse_client
 
@@ -26,8 +25,8 @@ LIMIT = 10_000
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The log's board belongs to the process: each test gets a new one, and leaves no handler."""
-    monkeypatch.setattr(logs.handler, "board", Board())
+    """The log's handler belongs to the process: each test leaves none."""
+    monkeypatch.setattr(logs.handler, "app", None)
     root = logging.getLogger()
     level = root.level
     yield
@@ -37,7 +36,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(name="app")
 def make_app() -> Flask:
-    return create_app({"TESTING": True})
+    return create_app({"TESTING": True, "SSE_BROKER_URL": "memory://"})
 
 
 @pytest.fixture(name="client")
@@ -145,7 +144,7 @@ def test_notification_is_checked(client: FlaskClient, body: object, field: str) 
     response = client.post("/api/notify", json=body)
     assert response.status_code == 422
     assert response.get_json()["errors"][0]["loc"][0] == field
-    assert len(client.get("/api/history").get_json()) == 1
+    assert client.get("/api/history").get_json() == []
 
 
 def test_plain_routes_answer(client: FlaskClient) -> None:
@@ -160,7 +159,8 @@ def test_notification_reaches_open_streams_and_history(app: Flask, client: Flask
     streams = sse_client(app)
     with streams.open("/api/notifications") as one, streams.open("/api/notifications") as two:
         for stream in (one, two):
-            assert stream.json()["message"] == "The server has started"
+            event = stream.next()
+            assert (event.event, json.loads(event.data)) == ("snapshot", [])
         sent = client.post("/api/notify", json={"message": " <b>hi</b> ", "level": "success"})
         events = [one.next(), two.next()]
     assert [event.id for event in events] == [sent.get_json()["id"]] * 2
@@ -180,36 +180,36 @@ def test_notifications_resume_after_the_last_one_seen(app: Flask, client: FlaskC
         assert stream.next().id == new
 
 
-@pytest.mark.parametrize("foreign", [None, "7", "other-3", "-", "{board}-x", "{board}--3"])
-def test_notifications_begin_with_the_recent_ones(
-    app: Flask, client: FlaskClient, foreign: str | None
-) -> None:
+def test_notifications_begin_with_the_recent_ones(app: Flask, client: FlaskClient) -> None:
     ids = [_notify(client, f"number {number}") for number in range(10)]
-    board = ids[0].partition("-")[0]
-    last = foreign.format(board=board) if foreign else None
+    with sse_client(app).open("/api/notifications") as stream:
+        assert [note["id"] for note in stream.json()] == ids[-5:]
+
+
+@pytest.mark.parametrize("foreign", ["7", "other-3", "-", "{epoch}-x", "{epoch}-999999"])
+def test_notifications_of_a_position_that_is_none_begin_anew(
+    app: Flask, client: FlaskClient, foreign: str
+) -> None:
+    old = _notify(client, "old")
+    last = foreign.format(epoch=old.partition("-")[0])
     with sse_client(app).open("/api/notifications", last_event_id=last) as stream:
-        assert [stream.next().id for _ in range(5)] == ids[-5:]
-
-
-def test_notifications_of_an_id_from_the_future_go_on_live(app: Flask, client: FlaskClient) -> None:
-    board = _notify(client, "old").partition("-")[0]
-    with sse_client(app).open("/api/notifications", last_event_id=f"{board}-999999") as stream:
-        assert stream.status == 200
+        assert [stream.next().event for _ in range(2)] == ["reset", "snapshot"]
+        assert json.loads(stream.received[1].data)[0]["id"] == old
         new = _notify(client, "new")
         assert stream.next().id == new
 
 
-def test_applications_have_boards_of_their_own(client: FlaskClient) -> None:
-    _notify(client, "here")
-    assert len(create_app().test_client().get("/api/history").get_json()) == 1
+def test_workers_share_what_is_published(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.db'}"
+    one, two = (create_app({"TESTING": True, "SSE_BROKER_URL": url}) for _ in range(2))
+    with sse_client(two).open("/api/notifications") as stream:
+        assert stream.next().event == "snapshot"
+        posted = _notify(one.test_client(), "from the other one")
+        assert stream.next().id == posted
 
 
-def test_board_keeps_the_newest() -> None:
-    board: Board[int] = Board(keep=3)
-    for number in range(10):
-        board.post(number)
-    assert [post.body for post in board.recent(5)] == [7, 8, 9]
-    assert [post.body for post in board.recent(2)] == [8, 9]
+def test_the_default_broker_is_a_file_that_workers_share() -> None:
+    assert create_app().config["SSE_BROKER_URL"].startswith("sqlite:////")
 
 
 def test_countdown_counts_down_and_ends(app: Flask) -> None:
@@ -279,6 +279,7 @@ def test_metrics_are_plausible(app: Flask) -> None:
 def test_log_is_followed_from_a_level_up(app: Flask) -> None:
     logger = logging.getLogger("somewhere")
     with sse_client(app).open("/api/logs?level=WARNING") as stream:
+        assert stream.next().event == "snapshot"
         logger.info("not shown")
         logger.warning("\x1b[33m%s\x1b[0m\x1b[31m is low", "disk")
         line = _line_of("somewhere", stream)
@@ -288,12 +289,15 @@ def test_log_is_followed_from_a_level_up(app: Flask) -> None:
         logger.error("third")
         assert _line_of("somewhere", stream)["message"] == "third"
     assert (line["message"], line["level"], line["severity"]) == ("disk is low", "WARNING", 30)
-    with sse_client(app).open("/api/logs", last_event_id=last) as stream:
+    with sse_client(app).open("/api/logs?level=ERROR", last_event_id=last) as stream:
         assert _line_of("somewhere", stream)["message"] == "third"
+    with sse_client(app).open("/api/logs?level=ERROR") as stream:
+        assert [line["message"] for line in stream.json()] == ["second", "third"]
 
 
 def test_log_has_no_traceback(app: Flask) -> None:
     with sse_client(app).open("/api/logs?level=ERROR") as stream:
+        assert stream.next().event == "snapshot"
         try:
             raise ValueError("a secret")
         except ValueError:
@@ -304,6 +308,7 @@ def test_log_has_no_traceback(app: Flask) -> None:
 def test_log_says_how_streams_ended(app: Flask) -> None:
     streams = sse_client(app)
     with streams.open("/api/logs") as log:
+        assert log.next().event == "snapshot"
         with streams.open("/api/countdown?start=3600") as stream:
             stream.next()
         assert _line_of("app.streams", log)["message"].startswith("countdown disconnected after ")
@@ -312,8 +317,9 @@ def test_log_says_how_streams_ended(app: Flask) -> None:
 
 
 def test_second_application_does_not_double_the_log(app: Flask) -> None:
-    create_app()
+    app = create_app({"TESTING": True, "SSE_BROKER_URL": "memory://"})
     with sse_client(app).open("/api/logs?level=ERROR") as stream:
+        assert stream.next().event == "snapshot"
         logging.getLogger("somewhere").error("once")
         logging.getLogger("somewhere").error("then this")
         messages = [_line_of("somewhere", stream)["message"] for _ in range(2)]

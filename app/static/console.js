@@ -269,14 +269,19 @@ function notifications() {
   const list = find(".notes", panel);
   const form = find("form", panel);
 
+  const add = ({ message, level, at }) => {
+    const item = element("li", "new", "");
+    item.dataset.level = level;
+    item.append(element("span", "tag", level), element("span", "text", message), clock(at));
+    list.prepend(item);
+    while (list.children.length > NOTES_KEPT) list.lastElementChild.remove();
+  };
   new Stream(panel, "/api/notifications", {
-    message({ message, level, at }) {
-      const item = element("li", "new", "");
-      item.dataset.level = level;
-      item.append(element("span", "tag", level), element("span", "text", message), clock(at));
-      list.prepend(item);
-      while (list.children.length > NOTES_KEPT) list.lastElementChild.remove();
+    snapshot(notes) {
+      list.replaceChildren();
+      notes.forEach(add);
     },
+    message: add,
   }, { lasting: true });
 
   form.addEventListener("submit", async (event) => {
@@ -332,13 +337,19 @@ function logs() {
     label();
     const url = address("/api/logs", { level: level.value });
     curl(panel, url);
+    const take = (lines) => {
+      if (!waiting) return show(lines);
+      waiting.push(...lines);
+      waiting.splice(0, waiting.length - LINES_KEPT);
+      label();
+    };
     stream = new Stream(panel, url, {
-      message(line) {
-        if (!waiting) return show([line]);
-        waiting.push(line);
-        waiting.splice(0, waiting.length - LINES_KEPT);
-        label();
+      snapshot(lines) {
+        view.replaceChildren();
+        if (waiting) waiting = [];
+        take(lines);
       },
+      message: (line) => take([line]),
     }, { lasting: true });
   };
 

@@ -1,0 +1,5 @@
+"""The extension of this application, for whatever publishes or follows channels."""
+
+from flask_sse_routes import SSERoutes
+
+sse = SSERoutes()
