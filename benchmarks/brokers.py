@@ -16,7 +16,8 @@ import time
 from statistics import quantiles
 
 from flask_sse_routes import broker_from_url
-from flask_sse_routes.channels import ChannelHub, ChannelReader
+from flask_sse_routes.channels import ChannelHub
+from flask_sse_routes.followers import ChannelReader
 
 PAD = "x" * 50
 RATE = 100.0

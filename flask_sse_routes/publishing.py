@@ -13,9 +13,10 @@ from typing import Any
 from .bodies import make_body
 from .brokers import broker_from_url
 from .brokers.base import Broker, Position, check_channel
-from .channels import ChannelHub, ChannelReader
+from .channels import ChannelHub
 from .config import Config
 from .errors import BrokerUnavailable, ConfigError
+from .followers import ChannelReader
 from .rings import event_of
 from .schema import Fallback
 from .streams import PROCESS, Streams

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .brokers.base import check_channel
-from .channels import ChannelHub, ChannelSource
+from .channels import ChannelHub
+from .followers import ChannelSource
 from .wire import Event
 
 # Channels that one stream may follow.

@@ -35,6 +35,7 @@ FLOORS = {
         "clock",
         "codec",
         "concurrency",
+        "followers",
         "hooks",
         "publishing",
         "rings",
