@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -19,9 +21,11 @@ BEHIND = 1500
 
 
 def events_of(response: Any, count: int) -> list[Event]:
-    """Read a raw response until it has brought so many events."""
+    """Read a raw response until it has brought so many events; heartbeats keep the limit."""
     decoder, events = Decoder(), []
+    deadline = time.monotonic() + 15
     while len(events) < count:
+        assert time.monotonic() < deadline, f"{len(events)} of {count} events"
         chunk = response.chunk()
         assert chunk, f"it ended after {len(events)} events"
         events += decoder.feed(chunk)
@@ -294,7 +298,7 @@ def test_a_reader_that_fell_off_the_ring_goes_on_from_the_broker(
     make_site: Any, broker_url: str, monkeypatch: pytest.MonkeyPatch, wsgi: Any, eventually: Any
 ) -> None:
     monkeypatch.setattr(rings, "RING_ENTRIES", 16)
-    site = make_site(SSE_BROKER_URL=broker_url, SSE_HISTORY=10_000)
+    site = make_site(SSE_BROKER_URL=broker_url, SSE_HISTORY=10_000, SSE_HEARTBEAT=0.5)
     slow = wsgi(site.app, "/api/follow?channel=a&channel=b")
     assert events_of(slow, 1)[0].event == "ready"
     ids = [site.publish("ab"[n % 3 == 0], n) for n in range(BEHIND)]
@@ -311,7 +315,7 @@ def test_a_reader_that_fell_off_the_history_is_reset(
     make_site: Any, monkeypatch: pytest.MonkeyPatch, wsgi: Any, eventually: Any
 ) -> None:
     monkeypatch.setattr(rings, "RING_ENTRIES", 16)
-    site = make_site(SSE_HISTORY=50)
+    site = make_site(SSE_HISTORY=50, SSE_HEARTBEAT=0.5)
     slow = wsgi(site.app, "/api/follow?channel=a")
     assert events_of(slow, 1)[0].event == "ready"
     ids = [site.publish("a", n) for n in range(200)]
@@ -329,6 +333,38 @@ def test_what_is_ready_together_leaves_in_one_write(site: Site, wsgi: Any, event
         site.publish("a", n)
     eventually(lambda: len(site.channels.hub.rings["a"].seqs) == 50)
     assert len(Decoder().feed(response.chunk())) == 50
+
+
+def test_more_than_leaves_at_once_comes_in_order_from_uneven_channels(
+    make_site: Any, wsgi: Any, eventually: Any
+) -> None:
+    site = make_site(SSE_HEARTBEAT=0.5)
+    response = wsgi(site.app, "/api/follow?channel=a&channel=b")
+    events_of(response, 1)
+    ids = [site.publish(channel, n) for channel in "aba" for n in range(400)]
+    eventually(lambda: len(site.channels.hub.rings["a"].seqs) == 800)
+    assert [event.id for event in events_of(response, 1200)] == ids
+
+
+def test_an_event_that_comes_while_a_channel_is_new_to_the_tail_is_told_at_once(
+    make_site: Any, flaky: FlakyBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tail is reading for others when the channel's first stream opens."""
+    read, gate = flaky.poll, threading.Event()
+
+    def poll(channels: Any, after: int, limit: int) -> Any:
+        channels = tuple(channels)
+        if "a" not in channels:
+            gate.wait()
+        return read(channels, after, limit)
+
+    monkeypatch.setattr(flaky, "poll", poll)
+    site = make_site()
+    with site.open("b") as first, site.open("a") as stream:
+        first.next(), stream.next()
+        new = site.publish("a", "new")
+        gate.set()
+        assert stream.next().id == new
 
 
 def test_a_frame_is_encoded_once_for_all(site: Site, wsgi: Any, eventually: Any) -> None:
