@@ -115,7 +115,9 @@ class GeneratorSource:
     def start(self, wake: Callable[[], None], over: Callable[[], None]) -> None:
         self._wake = wake
         self._over = over
-        self._task = concurrency.task(self._scope(self._run), f"sse-{self._name}")
+        run = self._scope(self._run)
+        del self._scope  # it knows the context, which knows this source
+        self._task = concurrency.task(run, f"sse-{self._name}")
         try:
             self._task.start()
         except RuntimeError as error:  # no thread left

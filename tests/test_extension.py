@@ -84,7 +84,7 @@ def test_stats_are_a_named_tuple_of_the_current_app(eventually: Any) -> None:
 
 
 def test_stats_need_an_app() -> None:
-    with pytest.raises(RuntimeError, match="application context"):
+    with pytest.raises(RuntimeError, match="app_context"):
         SSERoutes().stats()
 
 
@@ -125,4 +125,4 @@ def test_setting_up_starts_nothing() -> None:
     SSERoutes(app)
     app.register_blueprint(blueprint())
     assert app.test_client().get("/api/me").status_code == 200
-    assert threading.active_count() == before
+    assert threading.active_count() <= before, "another test's thread may have ended meanwhile"
