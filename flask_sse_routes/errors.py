@@ -45,7 +45,10 @@ class InputError(ValueError):
 
 
 class BrokerUnavailable(Exception):
-    """The broker did not answer in time, or refused; nothing was stored or read."""
+    """The broker did not answer in time, or refused.
+
+    What was to be appended may have been stored all the same, if only the answer got lost.
+    """
 
 
 class StreamError(Exception):

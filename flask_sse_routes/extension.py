@@ -154,8 +154,9 @@ class SSERoutes:
         """Append an event to a channel; return its id.
 
         `data` is any JSON-serialisable value. From any thread, greenlet or process, within
-        a request or without. Raises `BrokerUnavailable` (nothing was stored), `EventError`,
-        `OutputError`, and `ValueError` for a channel name that cannot be.
+        a request or without. Raises `BrokerUnavailable` (it may have been stored all the same,
+        if only the answer got lost), `EventError`, `OutputError`, and `ValueError`
+        for a channel name that cannot be.
         """
         runtime = self._runtime()
         return runtime.channels.publish(channel, data, event, runtime.fallback)

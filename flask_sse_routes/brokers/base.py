@@ -144,7 +144,7 @@ class Broker(ABC):
 
 
 def merge(batches: dict[str, Batch], after: int, limit: int) -> Merged:
-    """Merge batches that were read one after another, each with its own `newest`."""
+    """Merge batches that were read one after another: what is known of all is what counts."""
     epochs = {batch.epoch for batch in batches.values()}
     if len(epochs) > 1:
         raise BrokerUnavailable("The broker began a new epoch while it was read; read again.")
@@ -157,7 +157,7 @@ def merge(batches: dict[str, Batch], after: int, limit: int) -> Merged:
     if len(entries) < len(found):
         until = entries[-1].seq
     trimmed = {c: b.trimmed for c, b in batches.items() if b.trimmed > after}
-    newest = max(batch.newest for batch in batches.values())
+    newest = min(batch.newest for batch in batches.values())
     return Merged(epochs.pop(), entries, until, newest, trimmed)
 
 

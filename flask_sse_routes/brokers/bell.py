@@ -12,6 +12,8 @@ import os
 import secrets
 import socket
 import time
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 from .. import concurrency
@@ -33,13 +35,15 @@ class Sender:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.settimeout(0)
+        self._directory = os.open(folder, os.O_RDONLY)
         try:
-            self._directory = os.open(folder, os.O_RDONLY)
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         except BaseException:
-            self._socket.close()
+            os.close(self._directory)
             raise
+        self._socket.settimeout(0)
+        # Whoever drops a broker without closing it leaves no descriptors behind.
+        self.close = weakref.finalize(self, _close, self._socket, self._directory)
 
     def send(self, name: str) -> None:
         try:
@@ -49,9 +53,10 @@ class Sender:
                 with contextlib.suppress(OSError):
                     Path(self._folder, name).unlink()
 
-    def close(self) -> None:
-        self._socket.close()
-        os.close(self._directory)
+
+def _close(sender: socket.socket, directory: int) -> None:
+    sender.close()
+    os.close(directory)
 
 
 class Bell:
@@ -116,23 +121,27 @@ class BellListener:
     """One task's place in the folder."""
 
     def __init__(self, folder: str) -> None:
-        self._path: Path | None = None
         self._socket: socket.socket | None = None
         self._new = True
-        try:
+        self._close: Callable[[], object] = _nothing
+        with contextlib.suppress(OSError, AttributeError):
             Path(folder).mkdir(parents=True, exist_ok=True)
             self._bind(folder, f"{os.getpid()}-{secrets.token_hex(4)}")
-        except (OSError, AttributeError):
-            self.close()
 
     def _bind(self, folder: str, name: str) -> None:
-        directory = os.open(folder, os.O_RDONLY)
+        bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = Path(folder, name)
+        finalizer = weakref.finalize(self, _leave, bell, path, os.getpid())
         try:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.bind(address(folder, directory, name))
-            self._path = Path(folder, name)
-        finally:
-            os.close(directory)
+            directory = os.open(folder, os.O_RDONLY)
+            try:
+                bell.bind(address(folder, directory, name))
+            finally:
+                os.close(directory)
+        except BaseException:
+            finalizer()
+            raise
+        self._socket, self._close = bell, finalizer
 
     def wait(self, seconds: float) -> None:
         """Return when the bell has rung, or after `seconds`; rings that pile up are one."""
@@ -152,10 +161,16 @@ class BellListener:
 
     def close(self) -> None:
         """Leave the folder; calling again does nothing."""
-        bell, self._socket = self._socket, None
-        path, self._path = self._path, None
-        if bell is not None:
-            bell.close()
-        if path is not None:
-            with contextlib.suppress(OSError):
-                path.unlink()
+        self._socket = None
+        self._close()
+
+
+def _leave(bell: socket.socket, path: Path, pid: int) -> None:
+    bell.close()
+    if os.getpid() == pid:  # a fork's child has only a copy of its parent's place
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _nothing() -> None:
+    pass

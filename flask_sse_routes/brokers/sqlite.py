@@ -112,6 +112,9 @@ class Store:
             self._close_file()
         self.bell.close()
 
+    def __del__(self) -> None:
+        self._close_file()
+
     def pause(self) -> None:
         """Close the file, and keep everybody from opening it until `go_on`."""
         self._lock.acquire()

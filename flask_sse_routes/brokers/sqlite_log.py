@@ -73,9 +73,13 @@ def open_file(path: str) -> File:
 def connect(path: str) -> sqlite3.Connection:
     """Connect without SQLite's own waiting, which sleeps in C and freezes a gevent worker."""
     database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-    database.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-    # Without a name for the boot, a lost commit could not be told: then every commit is kept.
-    database.execute(f"PRAGMA synchronous = {'NORMAL' if boot_id() else 'FULL'}")
+    try:
+        database.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        # Without a name for the boot, a lost commit could not be told: then each one is kept.
+        database.execute(f"PRAGMA synchronous = {'NORMAL' if boot_id() else 'FULL'}")
+    except BaseException:
+        database.close()
+        raise
     return database
 
 

@@ -17,12 +17,12 @@ import redis
 from .waiting import wait_for
 
 
-def program() -> str:
-    """Return the server's path, or skip; where CI runs, it must be there."""
-    path = shutil.which("redis-server")
+def program(name: str) -> str:
+    """Return the path of an installed program, or skip; where CI runs, it must be there."""
+    path = shutil.which(name)
     if path is None:
         give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        give_up("redis-server is not installed")
+        give_up(f"{name} is not installed")
     return str(path)
 
 
@@ -50,7 +50,7 @@ class RedisServer:
         """Start the server if it is not running, and wait until it answers."""
         if self._process is not None:
             return
-        command = [program(), "--port", str(self.port), "--bind", "127.0.0.1"]
+        command = [program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self._folder), *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_for(self._answers, "redis-server answers")

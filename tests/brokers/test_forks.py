@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from flask_sse_routes.brokers.base import Position
+from flask_sse_routes.brokers.bell import Bell, BellListener
 from flask_sse_routes.brokers.memory import MemoryBroker
 from flask_sse_routes.brokers.redis import RedisBroker
 
@@ -102,6 +103,19 @@ class TestSqlite:
             b"child again",
         ]
         assert_intact(path)
+
+
+def test_a_child_does_not_close_its_parents_bell(tmp_path: Path) -> None:
+    listeners = [BellListener(str(tmp_path))]
+    listeners[0].wait(0)
+    in_child(lambda: listeners.pop().close())
+    bell = Bell(str(tmp_path))
+    bell.ring()
+    began = time.monotonic()
+    listeners[0].wait(15)
+    assert time.monotonic() - began < 10
+    bell.close()
+    listeners[0].close()
 
 
 def test_redis(redis_server: RedisServer) -> None:

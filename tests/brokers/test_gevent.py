@@ -19,7 +19,14 @@ START = (
 
 def test_the_brokers_work_under_gevent() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", START, *(str(FOLDER / f"{name}.py") for name in FILES)],
+        [
+            sys.executable,
+            "-c",
+            START,
+            "-p",
+            "no:hypothesispytest",
+            *(str(FOLDER / f"{name}.py") for name in FILES),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

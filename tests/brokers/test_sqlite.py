@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
@@ -349,3 +350,21 @@ class TestHousekeeping:
 def test_nothing_is_opened_before_it_is_used(path: Path, make_sqlite: MakeSqlite) -> None:
     make_sqlite()
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_broker_that_is_dropped_leaves_nothing_behind(path: Path) -> None:
+    descriptors = Path("/proc/self/fd")
+    before = len(list(descriptors.iterdir()))
+    broker = SqliteBroker(path)
+    listener = broker.listen()
+    for _ in range(2 * sqlite_broker.TRIM_EVERY):
+        broker.append("a", b"x")
+    listener.close()
+    del broker, listener
+
+    def is_clean() -> bool:
+        gc.collect()
+        return len(list(descriptors.iterdir())) <= before
+
+    wait_for(is_clean, "no descriptor is left")
+    assert not Path(f"{path}-wal").exists()

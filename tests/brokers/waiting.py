@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -45,7 +46,10 @@ def end(process: subprocess.Popen[str]) -> None:
 
 def in_child(work: Callable[[], object], limit: float = LIMIT) -> None:
     """Run `work` in a forked child; fail when it raises, or hangs (seconds)."""
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # Python 3.12 warns of what is put to the test here: forks of a process with threads.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if pid == 0:
         status = 1
         try:
