@@ -64,7 +64,7 @@ def latencies(url: str, seconds: float) -> list[float]:
         reader.signal.wait(0.2)
         reader.signal.clear()
         now = time.monotonic_ns()
-        found += [(now - e.data["ts"]) / 1e6 for e in reader.take() if e.event is None]
+        found += [(now - e.data["ts"]) / 1e6 for e in reader.take_events() if e.event is None]
     reader.close("shutdown")
     return found[1:]
 

@@ -15,6 +15,7 @@ from .errors import (
     DeclarationError,
     EventError,
     OutputError,
+    PositionGone,
     StreamClosed,
     StreamError,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "EventError",
     "Kind",
     "OutputError",
+    "PositionGone",
     "Route",
     "RouteBlueprint",
     "SSERoutes",

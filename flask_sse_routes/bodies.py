@@ -1,7 +1,7 @@
 """What a broker stores of an event: its name and its JSON text.
 
-Floor 1. Brokers take bodies as they are; whoever publishes makes them here, and whoever
-follows reads them here.
+Floor 1. Brokers take bodies as they are; whoever publishes makes them here, and `rings` makes
+frames of them.
 """
 
 from __future__ import annotations
@@ -32,9 +32,3 @@ def make_body(
             "send less, or raise it."
         )
     return (event or "").encode() + b"\n" + text
-
-
-def split_body(body: bytes) -> tuple[str | None, bytes]:
-    """Return the event's name and the JSON text of a stored body."""
-    name, _, text = body.partition(b"\n")
-    return name.decode() or None, text

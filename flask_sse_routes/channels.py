@@ -13,21 +13,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from . import concurrency
 from .brokers.base import Broker, Listener, Merged, Position
 from .errors import BrokerUnavailable
-from .followers import ChannelSource
-from .rings import Ring, frame_of
+from .followers import ChannelSource, Follower
+from .rings import Portion, Ring, frame_of, portion_of
 
 log = logging.getLogger(__name__)
 
 # Entries read at once, by the tail and for one subscriber that catches up.
 PAGE = 500
-# Frames that a subscriber hands over at once.
-HANDFUL = 256
+# All rings of a process drop their older halves when they come to this many bytes.
+ALL_RINGS_BYTES = 64 * 1024 * 1024
+# Portions that are kept for subscribers at the same place.
+PORTIONS = 16
 # Seconds after which the tail looks without having been woken, and after a failure.
 LOOK = 0.5
 FIRST_PAUSE, LAST_PAUSE = 0.05, 1.0
@@ -42,168 +43,270 @@ class ChannelHub:
         # Re-entrant, because a source that is served may find that it has to settle anew.
         self.lock = threading.RLock()
         self._position = Position("", 0)
-        self._followers: dict[str, dict[ChannelSource, None]] = {}
+        self._followers: dict[str, dict[Follower, None]] = {}
+        # Kept until a ring changes, or who follows what.
+        self._names: frozenset[str] | None = None
+        self._portions: dict[tuple[tuple[str, ...], Position], Portion | None] = {}
+        # What the rings held when they were last looked at, and all that came since.
+        self._size = 0
         self._tailing = False
-        self._behind: deque[ChannelSource] = deque()
+        self._behind: dict[Follower, None] = {}
         self._catching = False
+        self._closed = False
 
     def follow(self, source: ChannelSource) -> Position:
-        """Register a source; return the newest position, taken before it was registered."""
+        """Register a source; return the newest position, taken before it was registered.
+
+        Raises `BrokerUnavailable`; the source is to be unfollowed then as well.
+        """
         newest = self.broker.newest()
         with self.lock:
+            if self._closed:
+                raise BrokerUnavailable("Its app is gone.")
             if not self._followers:
                 self._position = newest
-            for channel in source.channels:
-                self.rings.setdefault(channel, Ring(self._position.seq))
-                self._followers.setdefault(channel, {})[source] = None
+            self.register(source)
             tailing, self._tailing = self._tailing, True
         if not tailing:
-            concurrency.task(self._tail, "sse-tail").start()
+            try:
+                _launch(self._tail, "sse-tail")
+            except BaseException:
+                self._tailing = False
+                raise
         return newest
 
-    def unfollow(self, source: ChannelSource) -> None:
-        """Forget a source, and the rings that nobody else follows."""
+    def register(self, follower: Follower) -> None:
+        """Have a follower woken from now on; lock held."""
+        for channel in follower.channels:
+            if channel not in self.rings:
+                self.rings[channel] = Ring(self._position.seq)
+                self._names = None
+                self._portions.clear()
+            self._followers.setdefault(channel, {})[follower] = None
+
+    def unfollow(self, follower: Follower) -> None:
+        """Forget a follower, and the rings that nobody else follows."""
         with self.lock:
-            for channel in source.channels:
+            self._behind.pop(follower, None)
+            for channel in follower.channels:
                 followers = self._followers.get(channel, {})
-                followers.pop(source, None)
+                followers.pop(follower, None)
                 if not followers:
                     self._followers.pop(channel, None)
                     self.rings.pop(channel, None)
+                    self._names = None
 
-    def settle(self, source: ChannelSource) -> None:
-        """Let a source live on the rings if they cover its position."""
+    def close(self) -> None:
+        """End whoever follows, then the tail, and let go of the broker."""
         with self.lock:
-            rings = [self.rings[channel] for channel in source.channels]
-            source.live = source.position.epoch == self._position.epoch and all(
-                ring.since <= source.position.seq for ring in rings
-            )
+            self._closed = True
+            sources = self._every_source()
+        for source in sources:
+            source.close("shutdown")
+            _wake(source)
+        self._let_go()
 
-    def take(self, source: ChannelSource) -> list[Any]:
-        """Return the frames that are ready for a source; never blocks."""
+    def _let_go(self) -> None:
+        """Close the broker, unless a task that uses it will do so at its end."""
         with self.lock:
-            if source.ended:
-                return []
-            try:
-                return source.collect(HANDFUL)
-            except Exception as error:  # a `where` that fails
-                failure = error
-        source.fail(failure)
-        return []
+            if not self._closed or self._tailing or self._catching:
+                return
+        self.broker.close()
 
-    def catch_up(self, source: ChannelSource) -> None:
+    def covers(self, follower: Follower) -> bool:
+        """Tell whether the rings have all that comes after a follower's position; lock held."""
+        position = follower.position
+        if position.epoch != self._position.epoch:
+            return False
+        rings = (self.rings.get(channel) for channel in follower.channels)
+        return all(ring is not None and ring.since <= position.seq for ring in rings)
+
+    def portion(self, follower: Follower) -> Portion | None:
+        """Return what the rings have for a follower, the same for all at its place; lock held."""
+        key = (follower.channels, follower.position)
+        if key in self._portions:
+            return self._portions[key]
+        portion = portion_of([self.rings[c] for c in follower.channels], follower.position)
+        if len(self._portions) >= PORTIONS:
+            self._portions.clear()
+        self._portions[key] = portion
+        return portion
+
+    def catch_up(self, source: Follower) -> None:
         """Read a page for a source, by and by."""
         with self.lock:
-            if source in self._behind:
-                return
-            self._behind.append(source)
+            self._behind[source] = None
             catching, self._catching = self._catching, True
-        if not catching:
-            concurrency.task(self._catch, "sse-catch-up").start()
+        if catching:
+            return
+        try:
+            _launch(self._catch, "sse-catch-up")
+        except BrokerUnavailable as error:
+            self._catching = False
+            log.warning("A stream that is behind ends, to be resumed: %s", error)
+            source.close("shutdown")
+            source.wake()
 
-    def read_page(self, source: ChannelSource) -> None:
+    def read_page(self, source: Follower) -> None:
         """Read a page for a source now. Raises `BrokerUnavailable`."""
         asked = source.position
         merged = self.broker.poll(source.channels, asked.seq, PAGE)
         with self.lock:
             # Where a new epoch has moved it meanwhile, the page is of another place.
             if not source.ended and source.position == asked:
-                source.page(merged)
-                self.settle(source)
+                source.accept(merged)
 
     def _catch(self) -> None:
+        """Read pages for whoever is behind, one after another."""
         pause = FIRST_PAUSE
-        while True:
-            with self.lock:
-                if not self._behind:
-                    self._catching = False
-                    return
-                source = self._behind[0]
-            try:
-                if not source.ended:
+        try:
+            while (source := self._next_behind()) is not None:
+                try:
                     self.read_page(source)
-                pause = FIRST_PAUSE
-            except BrokerUnavailable:
-                time.sleep(pause)
-                pause = min(pause * 2, LAST_PAUSE)
-                self._behind.rotate(-1)
-                continue
-            except Exception as error:  # a `where` that fails
-                source.fail(error)
-            with self.lock:
-                self._behind.popleft()
-            source.wake()
+                    pause = FIRST_PAUSE
+                except Exception as error:
+                    _report("A stream waits for what it missed", error, pause)
+                    time.sleep(pause)
+                    pause = min(pause * 2, LAST_PAUSE)
+                # It asks again if it needs more.
+                _wake(source)
+        except BaseException:
+            self._catching = False
+            raise
+        finally:
+            self._let_go()
+
+    def _next_behind(self) -> Follower | None:
+        with self.lock:
+            for source in () if self._closed else self._behind:
+                del self._behind[source]
+                return source
+            self._catching = False
+            return None
 
     def _tail(self) -> None:
         """Read what is new into the rings, for as long as anybody follows."""
         listener: Listener | None = None
         pause = FIRST_PAUSE
-        while (place := self._place(listener)) is not None:
-            channels, after = place
-            try:
-                # Listening comes before reading, or an append in between would go unnoticed.
-                listener = listener or self.broker.listen()
-                merged = self.broker.poll(channels, after.seq, PAGE)
-            except Exception as error:
-                if pause == FIRST_PAUSE:
-                    log.warning("Channels stand still: %s", error, exc_info=_unexpected(error))
-                time.sleep(pause)
-                pause = min(pause * 2, LAST_PAUSE)
-                continue
-            if pause != FIRST_PAUSE:
-                log.warning("Channels go on.")
-                pause = FIRST_PAUSE
-            for source in self._absorb(channels, after, merged):
+        try:
+            while (place := self._place()) is not None:
                 try:
-                    source.wake()
-                except Exception:
-                    log.exception("Waking a stream failed")
-            if merged.until >= merged.newest:
-                listener.wait(LOOK)
+                    # Listening comes before reading, or what is appended in between would
+                    # go unnoticed.
+                    listener = listener or self.broker.listen()
+                    more = self._read_on(*place)
+                    if pause != FIRST_PAUSE:
+                        log.warning("Channels go on.")
+                        pause = FIRST_PAUSE
+                    if not more:
+                        listener.wait(LOOK)
+                except Exception as error:
+                    _report("Channels stand still", error, pause)
+                    time.sleep(pause)
+                    pause = min(pause * 2, LAST_PAUSE)
+        except BaseException:
+            self._tailing = False
+            raise
+        finally:
+            if listener is not None:
+                listener.close()
+            self._let_go()
 
-    def _place(self, listener: Listener | None) -> tuple[tuple[str, ...], Position] | None:
+    def _place(self) -> tuple[frozenset[str], Position] | None:
         """Return what the tail is to read, or `None` when nobody follows any more."""
         with self.lock:
-            if self.rings:
-                return tuple(self.rings), self._position
+            if self.rings and not self._closed:
+                self._names = self._names or frozenset(self.rings)
+                return self._names, self._position
             self._tailing = False
-        if listener is not None:
-            listener.close()
-        return None
+            return None
 
-    def _absorb(
-        self, channels: tuple[str, ...], after: Position, merged: Merged
-    ) -> list[ChannelSource]:
-        """Put what the tail has read into the rings; return the sources to be woken."""
+    def _read_on(self, channels: frozenset[str], after: Position) -> bool:
+        """Read a page into the rings, wake who follows; return whether there is more."""
+        merged = self.broker.poll(channels, after.seq, PAGE)
         with self.lock:
             if after != self._position:
-                return []  # everybody left meanwhile, and somebody came
-            if merged.epoch != after.epoch or merged.newest < after.seq:
-                return self._new_epoch(Position(merged.epoch, merged.newest))
-            for channel, trimmed in merged.trimmed.items():
-                if channel in self.rings:
-                    self.rings[channel].restart(trimmed)
-            touched = set(merged.trimmed)
-            for entry in merged.entries:
-                if entry.channel in self.rings:
-                    self.rings[entry.channel].add(entry, frame_of(merged.epoch, entry))
-                    touched.add(entry.channel)
-            for channel in self.rings.keys() - set(channels):
+                return True  # everybody left meanwhile, and somebody came
+            try:
+                sources = self._absorb(channels, after, merged)
+            except BaseException:
+                self._restart()  # or what is in there by now would come a second time
+                raise
+        for source in sources:
+            _wake(source)
+        return merged.until < merged.newest
+
+    def _absorb(
+        self, channels: frozenset[str], after: Position, merged: Merged
+    ) -> Iterable[Follower]:
+        """Put what the tail has read into the rings; return the sources to be woken."""
+        self._portions.clear()
+        if merged.epoch != after.epoch or merged.newest < after.seq:
+            rewound = merged.epoch == after.epoch
+            return self._new_epoch(Position(merged.epoch, merged.newest), rewound=rewound)
+        touched = self._restart_trimmed(merged)
+        for entry in merged.entries:
+            if entry.channel in self.rings:
+                frame = frame_of(merged.epoch, entry)
+                self.rings[entry.channel].add(entry.seq, frame)
+                self._size += len(frame)
+                touched.add(entry.channel)
+        if channels is not self._names:
+            for channel in self.rings.keys() - channels:
                 # Followed since the log was read: what came before is the broker's to tell.
                 self.rings[channel].restart(merged.until)
                 touched.add(channel)
-            self._position = Position(merged.epoch, merged.until)
-            return list({s: None for c in touched for s in self._followers.get(c, ())})
+        self._position = Position(merged.epoch, merged.until)
+        if self._size > ALL_RINGS_BYTES:
+            self._make_room()
+        return {s: None for c in touched for s in self._followers.get(c, ())}
 
-    def _new_epoch(self, position: Position) -> list[ChannelSource]:
+    def _make_room(self) -> None:
+        while (size := sum(ring.size for ring in self.rings.values())) > ALL_RINGS_BYTES:
+            for ring in self.rings.values():
+                ring.halve()
+        self._size = size
+
+    def _restart_trimmed(self, merged: Merged) -> set[str]:
+        """Forget the rings of channels that have lost entries the tail had not read."""
+        touched = self.rings.keys() & merged.trimmed.keys()
+        for channel in touched:
+            self.rings[channel].restart(merged.trimmed[channel])
+        return set(touched)
+
+    def _new_epoch(self, position: Position, *, rewound: bool) -> Iterable[Follower]:
         self._position = position
-        for ring in self.rings.values():
-            ring.restart(position.seq)
-        sources = {s: None for followers in self._followers.values() for s in followers}
+        self._restart()
+        sources = self._every_source()
         for source in sources:
-            source.new_epoch(position)
-        return list(sources)
+            source.new_epoch(position, rewound=rewound)
+        return sources
+
+    def _restart(self) -> None:
+        for ring in self.rings.values():
+            ring.restart(self._position.seq)
+
+    def _every_source(self) -> dict[Follower, None]:
+        return {s: None for followers in self._followers.values() for s in followers}
 
 
-def _unexpected(error: Exception) -> Exception | None:
-    return None if isinstance(error, BrokerUnavailable) else error
+def _launch(work: Callable[[], None], name: str) -> None:
+    """Start a task. Raises `BrokerUnavailable` where there is no thread left for it."""
+    try:
+        concurrency.task(work, name).start()
+    except RuntimeError as error:
+        raise BrokerUnavailable(f"No task can be started to follow channels: {error}") from error
+
+
+def _wake(source: Follower) -> None:
+    try:
+        source.wake()
+    except Exception:
+        log.exception("Waking a stream failed")
+
+
+def _report(what: str, error: Exception, pause: float) -> None:
+    """Log the first of a row of failures; a broker that is away needs no traceback."""
+    if pause == FIRST_PAUSE:
+        expected = isinstance(error, BrokerUnavailable)
+        log.warning("%s: %s", what, error, exc_info=None if expected else error)

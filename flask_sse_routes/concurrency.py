@@ -199,13 +199,28 @@ def once_per_process(make: Callable[[], Any]) -> Callable[[], Any]:
     held: dict[int, Any] = {}
 
     def get() -> Any:
-        pid = os.getpid()
+        pid = _process.pid
         if pid not in held:
             made = make()
             held.setdefault(pid, made)
         return held[pid]
 
     return get
+
+
+class _Process:
+    """Knows which process this is; asking the system costs a call each time."""
+
+    def __init__(self) -> None:
+        self.look()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.look)
+
+    def look(self) -> None:
+        self.pid = os.getpid()
+
+
+_process = _Process()
 
 
 def _make_pool() -> Any:

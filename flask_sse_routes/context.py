@@ -89,8 +89,9 @@ class Context:
     """What a handler or hook may know and do about its request.
 
     `route`, `input` (the validated input object or `None`), `state` (a namespace that
-    hooks and the handler share), `last_event_id` (text or `None`), `response` (http, in
-    `after`), `outcome` and `error` (in `cleanup`).
+    hooks and the handler share), `last_event_id` (text or `None`; `sent_id` is what the client
+    sent as such, whatever it is), `response` (http, in `after`), `outcome` and `error` (in
+    `cleanup`).
     """
 
     __slots__ = (
@@ -105,6 +106,7 @@ class Context:
         "outcome",
         "response",
         "route",
+        "sent_id",
         "state",
     )
 
@@ -118,7 +120,8 @@ class Context:
         self.route = route
         self.input: Any = None
         self.state = SimpleNamespace()
-        self.last_event_id = last_event_id(request)
+        self.sent_id = sent_id(request)
+        self.last_event_id = position_in(self.sent_id)
         self.response: Response | None = None
         self.outcome: str | None = None
         self.error: BaseException | None = None
@@ -201,6 +204,11 @@ class Context:
         return url if _anchor is None else f"{url}#{quote(_anchor, safe=ANCHOR_SAFE)}"
 
     @property
+    def resumes_from(self) -> str | None:
+        """The client's position; where it sent what is none, a text that no broker hands out."""
+        return "?" if self.last_event_id is None and self.sent_id else self.last_event_id
+
+    @property
     def source(self) -> GeneratorSource | None:
         """The running handler's source, if it is a generator of an sse route."""
         return self._source
@@ -217,18 +225,19 @@ class Context:
 
 
 def sent_id(request: Request) -> str:
-    """Return what the client sent as its position, as it is; may be empty."""
+    """Return what the client sent as its position, as it is; may be empty.
+
+    It comes in the `Last-Event-ID` header (WHATWG HTML section 9.2), or as a query
+    parameter from clients that cannot set headers.
+    """
     return request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or ""
 
 
-def last_event_id(request: Request) -> str | None:
+def position_in(text: str) -> str | None:
     """Return the position that a client resumes from, or `None`.
 
-    It comes in the `Last-Event-ID` header (WHATWG HTML section 9.2), or as a query
-    parameter from clients that cannot set headers. A client may send anything: what this
-    package cannot have handed out is no position.
+    A client may send anything: what this package cannot have handed out is no position.
     """
-    text = sent_id(request)
     if not text or len(text) > MAX_LAST_EVENT_ID or not text.isascii() or not text.isprintable():
         return None
     return None if " " in text else text

@@ -66,6 +66,18 @@ class StreamError(Exception):
         self.status = status
 
 
+class PositionGone(StreamError):
+    """What came after a position cannot be told in full any more; read it all again.
+
+    `reason` is that of the `reset` event: `trimmed` or `epoch`. Where nobody catches it, the
+    client is answered 410.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"What came after this position is gone ({reason}).", status=410)
+        self.reason = reason
+
+
 class StreamClosed(GeneratorExit):
     """The stream is over (`reason`: `disconnected`, `shutdown` or `error`): let it pass.
 

@@ -41,11 +41,11 @@ class AppRuntime:
         self.identify: Callable[[Request], Any] | None = None
         self.owner: SSERoutes | None = None
         self.streams = Streams()
+        self.rules: dict[int, Any] = {}
         self._prefixes: list[re.Pattern[str]] = []
         self._blueprints: set[str] = set()
         self._config: Config | None = None
         self._app = weakref.ref(app)
-        self._uses_channels = False
         self._get_channels: Callable[[], Channels] = once_per_process(self._make_channels)
         Config.read(app.config, os.environ)
         problems.install(app, self.is_ours)
@@ -67,14 +67,12 @@ class AppRuntime:
         return app
 
     def obey(self) -> None:
-        """Be ready to end streams when another process revokes them, if that can be."""
-        if self.identify is not None or self._uses_channels:
-            self.channels.follow_control(self.streams)
+        """Be ready to end streams when another process revokes them, if there is any."""
+        self.channels.follow_control(self.streams)
 
     @property
     def channels(self) -> Channels:
         """The app's channels in this process; its broker is made at first use."""
-        self._uses_channels = True
         return self._get_channels()
 
     @property
@@ -90,7 +88,7 @@ class AppRuntime:
 
     def _make_channels(self) -> Channels:
         channels = Channels(self.config)
-        weakref.finalize(self, channels.broker.close)
+        weakref.finalize(self, channels.close).atexit = False  # which they see to themselves
         return channels
 
     def add_blueprint(self, name: str, prefix: str | None) -> None:
@@ -182,13 +180,19 @@ class SSERoutes:
         """Yield the events of channels as they come, with parsed data.
 
         In a stream's handler it begins after the stream's `last_event_id` and ends with the
-        stream; a gap is told to the client as `event: reset`. Elsewhere it begins now, never
-        ends, and a gap is an event named `reset`.
+        stream; where it begins is told to a new client as `event: ready`, and a gap as `event:
+        reset`. Yield each event's `id` with what is made of it: a client that reconnects gets
+        all that came after the last id it has. Elsewhere it begins now, never ends, and a gap is
+        an event named `reset`. Raises `BrokerUnavailable`.
         """
         return listen(self._runtime().channels, channels)
 
     def history(self, channel: str, after: str | None = None, limit: int = 100) -> list[Event]:
-        """Return the events of a channel after an id, or its last ones, oldest first."""
+        """Return the events of a channel after an id, or its last ones, oldest first.
+
+        `limit` is 1 to 1,000. Raises `PositionGone` where events after that id have been
+        removed or the id is of another epoch, and `BrokerUnavailable`.
+        """
         return self._runtime().channels.history(channel, after, limit)
 
     def revoke(self, user: Any = None, channel: str | None = None) -> None:
@@ -199,7 +203,8 @@ class SSERoutes:
         """
         if user is None and channel is None:
             raise ValueError("revoke() needs a user, a channel, or both.")
-        self._runtime().channels.revoke(user, channel)
+        runtime = self._runtime()
+        runtime.channels.revoke(runtime.streams, user, channel)
 
     def _runtime(self) -> AppRuntime:
         if has_app_context() and EXTENSION in current_app.extensions:
@@ -222,17 +227,21 @@ def listen(channels: Channels, names: tuple[str, ...], after: str | None = None)
     ctx = CURRENT.get()
     source = ctx.source if ctx is not None else None
     if after is None and ctx is not None:
-        after = ctx.last_event_id
+        after = ctx.resumes_from
     reader = channels.reader(names, after)
+    if source is not None:
+        source.listens_to(reader.channels)
     try:
-        while True:
+        while not reader.ended:
             reader.signal.clear()
-            events = reader.take()
+            events = reader.take_events()
             for event in events:
-                if event.event == "reset" and source is not None:
-                    source.resets += 1
-                    source.inject(special_frame("reset", str(event.id), dump(event.data)))
-                elif event.event != "ready":
+                if event.event not in ("ready", "reset"):
+                    yield event
+                elif source is not None:
+                    source.resets += event.event == "reset"
+                    source.inject(special_frame(event.event, str(event.id), dump(event.data)))
+                elif event.event == "reset":
                     yield event
             if not events and source is not None:
                 source.wait(reader.signal)

@@ -6,19 +6,48 @@ wakes it, and reads the pages of history that it asks for.
 
 from __future__ import annotations
 
-import heapq
-import json
+import logging
 import threading
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
 
 from .brokers.base import Merged, Position
-from .rings import Ring, event_of, frame_of, special_frame
+from .errors import BrokerUnavailable
+from .rings import Portion, count_fitting, event_in, frame_of, special_frame
+from .sources import NOTHING, Chunk
 from .wire import Event
 
 if TYPE_CHECKING:
     from .channels import ChannelHub
+
+log = logging.getLogger(__name__)
+
+# Snapshots that an opening stream takes when the broker begins one epoch after the other.
+SNAPSHOTS = 5
+
+
+class Follower(Protocol):
+    """Whoever gets what is new on channels."""
+
+    channels: tuple[str, ...]
+    position: Position
+    ended: bool
+
+    def wake(self) -> None:
+        """Look at what there is; never waits."""
+
+    def accept(self, merged: Merged) -> None:
+        """Take a page of history that was asked for; the hub's lock is held."""
+
+    def new_epoch(self, newest: Position, *, rewound: bool) -> None:
+        """Begin anew unless that is done already; the hub's lock is held.
+
+        `rewound`: the log has lost its end, but says that it is the one it was.
+        """
+
+    def close(self, reason: str) -> None:
+        """Follow no more."""
 
 
 class ChannelSource:
@@ -28,6 +57,24 @@ class ChannelSource:
     bring it nearer, one at a time, as fast as its client takes them.
     """
 
+    __slots__ = (
+        "_has_snapshot",
+        "_outdated",
+        "_over",
+        "_page",
+        "_special",
+        "_told",
+        "_wake",
+        "_where",
+        "channels",
+        "ended",
+        "error",
+        "hub",
+        "live",
+        "on_ring",
+        "position",
+        "resets",
+    )
     began = True
     ready = True
 
@@ -42,13 +89,25 @@ class ChannelSource:
         self.channels = channels
         self.position = Position("", 0)
         self.live = False
+        # Whether the hub's portion for its position is all that is to be sent next.
+        self.on_ring = False
         self.resets = 0
-        self._hub = hub
+        self.hub = hub
         self._where = where
-        self._pending: deque[Any] = deque()
+        # `ready`, `snapshot` or `reset`, and then what has been read of the history.
+        self._special: deque[bytes] | None = None
+        self._page: deque[bytes] | None = None
+        # Set once there is a snapshot that a reset makes worthless.
+        self._has_snapshot = False
+        self._outdated = False
         self._wake: Callable[[], None] = _nothing
         self._over: Callable[[], None] = _nothing
         self._told = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether others on the same channels get the same."""
+        return self._where is None
 
     def open(self, after: str | None, snapshot: Callable[[], bytes] | None) -> None:
         """Find the position to begin at. Raises `BrokerUnavailable`.
@@ -56,36 +115,47 @@ class ChannelSource:
         `after` is an id that was handed out; any other text is a position that is gone.
         `snapshot` gives the JSON text that stands for everything up to now.
         """
-        newest = self._hub.follow(self)
         try:
-            self._begin(after, newest, snapshot)
+            newest = self.hub.follow(self)
+            self._begin(after, newest)
+            if snapshot is not None:
+                self._begin_with(snapshot, needed=after is None)
+            elif after is None:
+                with self.hub.lock:
+                    self._put("ready", self.position, b"{}")
         except BaseException:
-            self._hub.unfollow(self)
+            self.hub.unfollow(self)
             raise
 
-    def _begin(
-        self, after: str | None, newest: Position, snapshot: Callable[[], bytes] | None
-    ) -> None:
-        wanted = Position.parse(after)
-        if after is not None and wanted is not None and _may_hold(wanted, newest):
-            with self._hub.lock:
-                self.position = wanted
-                self._hub.settle(self)
-            if not self.live:
-                self._hub.read_page(self)
-        else:
-            with self._hub.lock:
-                self._start_anew(newest, after, snapshot is not None)
-        if snapshot is not None and (after is None or self.resets):
-            self._pending.append(self._special("snapshot", self.position, snapshot()))
+    def _begin(self, after: str | None, newest: Position) -> None:
+        wanted = newest if after is None else Position.parse(after)
+        with self.hub.lock:
+            if wanted is None or not _may_hold(wanted, newest):
+                self._reset(newest, "epoch")
+                return
+            if not self.resets:  # the log was not made anew since it was asked
+                self._start_at(wanted)
+        if not self.live:
+            self.hub.read_page(self)
 
-    def _start_anew(self, newest: Position, after: str | None, has_snapshot: bool) -> None:
-        if after is not None:
-            self._reset(newest, "epoch")
-            return
-        self._start_at(newest)
-        if not has_snapshot:
-            self._pending.append(self._special("ready", newest, b"{}"))
+    def _begin_with(self, snapshot: Callable[[], bytes], *, needed: bool) -> None:
+        """Send what there is now, if the client does not go on from where it was.
+
+        A snapshot that was taken before a reset says nothing after it.
+        """
+        for _ in range(SNAPSHOTS):
+            with self.hub.lock:
+                resets, position = self.resets, self.position
+                if not needed and not resets:
+                    self._has_snapshot = True
+                    return
+            text = snapshot()
+            with self.hub.lock:
+                if self.resets == resets:
+                    self._put("snapshot", position, text)
+                    self._has_snapshot = True
+                    return
+        raise BrokerUnavailable("The broker begins one epoch after the other.")
 
     def start(self, wake: Callable[[], None], over: Callable[[], None]) -> None:
         self._wake, self._over = wake, over
@@ -97,13 +167,9 @@ class ChannelSource:
         """Have the transport ask what there is."""
         self._wake()
 
-    def take(self) -> list[Any]:
-        if self.ended:
-            return []
-        frames = self._hub.take(self)
-        if not self.live and not frames:
-            self._hub.catch_up(self)
-        return frames
+    def take(self) -> Chunk:
+        portion = self.next_portion()
+        return Chunk(portion.data, len(portion.frames)) if portion is not None else NOTHING
 
     def last_words(self) -> bytes | None:
         return None
@@ -111,98 +177,111 @@ class ChannelSource:
     def close(self, reason: str) -> None:
         if not self.ended:
             self.ended = True
-            self._hub.unfollow(self)
+            self.on_ring = False
+            self.hub.unfollow(self)
             self._tell_over()
 
     def fail(self, error: Exception) -> None:
         """End the stream with an error."""
         self.error = error
-        self.ended = True
-        self._hub.unfollow(self)
+        self.close("error")
         self.wake()
-        self._tell_over()
 
     def _tell_over(self) -> None:
-        with self._hub.lock:
+        with self.hub.lock:
             if self._told or self._over is _nothing:
                 return
             self._told = True
         self._over()
 
-    def collect(self, limit: int) -> list[Any]:
-        """Return what is next; the hub's lock is held."""
-        pending = self._pending
-        frames = [pending.popleft() for _ in range(min(limit, len(pending)))]
-        if len(frames) < limit and self.live:
-            frames += self._from_rings(limit - len(frames))
-        return frames
+    def next_portion(self) -> Portion | None:
+        """Return what is to be sent next, if anything is; has a page read where there is more."""
+        while True:
+            with self.hub.lock:
+                outdated = self._outdated
+                portion = None if self.ended or outdated else self._advance()
+                behind = portion is None and not self.live
+            if outdated:
+                # Its client comes back for another snapshot, with the id that it has.
+                self.close("shutdown")
+                self.wake()
+            elif behind and not self.ended:
+                self.hub.catch_up(self)
+            if portion is None or self._where is None:
+                return portion
+            chosen = self._choose(portion, self._where)
+            if chosen is None or chosen.frames:
+                return chosen
 
-    def page(self, merged: Merged) -> None:
-        """Accept a page of history; the hub's lock is held."""
+    def _advance(self) -> Portion | None:
+        """Move on by a portion; the hub's lock is held."""
+        frames = self._special or self._page
+        if frames:
+            count = count_fitting(frames)
+            some = [frames.popleft() for _ in range(count)]
+            self._special = self._special or None
+            self._page = self._page or None
+            return Portion.of(some, self.position, full=True)
+        portion = self.hub.portion(self) if self.live else None
+        if portion is None:
+            self.live = self.on_ring = False
+            return None
+        self.position = portion.until
+        self.on_ring = self._where is None
+        return portion if portion.frames else None
+
+    def _choose(self, portion: Portion, where: Callable[[Event], bool]) -> Portion | None:
+        """Filter a portion, without the lock; a `where` that fails ends the stream."""
+        try:
+            passed = [frame for frame in portion.frames if _passes(where, frame)]
+        except Exception as error:
+            self.fail(error)
+            return None
+        return Portion.of(passed, portion.until, full=portion.full)
+
+    def accept(self, merged: Merged) -> None:
         newest = Position(merged.epoch, merged.newest)
         if merged.epoch != self.position.epoch or merged.newest < self.position.seq:
             self._reset(newest, "epoch")
         elif merged.trimmed:
             self._reset(newest, "trimmed")
         else:
-            for entry in merged.entries:
-                if self._passes(merged.epoch, entry.seq, entry.body):
-                    frame = frame_of(merged.epoch, entry)
-                    self._pending.append(self._item(merged.epoch, entry.seq, frame, entry.body))
-            self.position = Position(merged.epoch, merged.until)
+            frames = (frame_of(merged.epoch, entry) for entry in merged.entries)
+            self._page = deque([*(self._page or ()), *frames])
+            self._start_at(Position(merged.epoch, merged.until))
 
-    def new_epoch(self, position: Position) -> None:
-        """Begin anew where another epoch is; the hub's lock is held."""
-        self._reset(position, "epoch")
+    def go_on_at(self, position: Position) -> None:
+        """Follow again from a position that others have brought it to."""
+        with self.hub.lock:
+            if not self.ended:
+                self.hub.register(self)
+                self._start_at(position)
 
-    def _from_rings(self, limit: int) -> list[Any]:
-        rings = [self._hub.rings[channel] for channel in self.channels]
-        if any(ring.since > self.position.seq for ring in rings):
-            self.live = False
-            return []
-        found = [self._after(ring, limit) for ring in rings]
-        merged = found[0] if len(found) == 1 else list(heapq.merge(*found))[:limit]
-        if not merged:
-            return []
-        epoch = self.position.epoch
-        self.position = Position(epoch, merged[-1][0])
-        return [
-            self._item(epoch, *each) for each in merged if self._passes(epoch, each[0], each[2])
-        ]
+    def new_epoch(self, newest: Position, *, rewound: bool) -> None:
+        # One that has begun in another epoch may be further than the tail by now.
+        kept = self.position.seq <= newest.seq or not rewound
+        if self.position.epoch == newest.epoch and kept:
+            self._start_at(self.position)
+        else:
+            self._reset(newest, "epoch")
 
-    def _after(self, ring: Ring, limit: int) -> list[tuple[int, bytes, bytes]]:
-        first = ring.index_after(self.position.seq)
-        last = first + limit
-        return list(
-            zip(
-                ring.seqs[first:last],
-                ring.frames[first:last],
-                ring.bodies[first:last],
-                strict=False,
-            )
-        )
-
-    def _passes(self, epoch: str, seq: int, body: bytes) -> bool:
-        return self._where is None or bool(self._where(event_of(epoch, seq, body)))
+    def _put(self, name: str, position: Position, text: bytes) -> None:
+        self.on_ring = False
+        self._special = self._special or deque()
+        self._special.append(special_frame(name, str(position), text))
 
     def _start_at(self, position: Position) -> None:
         self.position = position
-        self._hub.settle(self)
+        self.live = self.hub.covers(self)
+        self.on_ring = False
 
     def _reset(self, position: Position, reason: str) -> None:
         self.resets += 1
-        self._pending.clear()
+        self._page = self._special = None
         text = b'{"reason":"%b"}' % reason.encode()
-        self._pending.append(self._special("reset", position, text))
+        self._put("reset", position, text)
+        self._outdated = self._has_snapshot
         self._start_at(position)
-
-    def _item(self, epoch: str, seq: int, frame: bytes, body: bytes) -> Any:
-        """Return what `take` gives for an entry."""
-        return frame
-
-    def _special(self, name: str, position: Position, text: bytes) -> Any:
-        """Return what `take` gives for `ready`, `snapshot` and `reset`."""
-        return special_frame(name, str(position), text)
 
 
 class ChannelReader(ChannelSource):
@@ -216,11 +295,29 @@ class ChannelReader(ChannelSource):
         if not self.signal.is_set():
             self.signal.set()
 
-    def _item(self, epoch: str, seq: int, frame: bytes, body: bytes) -> Event:
-        return event_of(epoch, seq, body)
+    def take_events(self) -> list[Event]:
+        """Return the events that are ready; what is not JSON is left out and logged."""
+        while (portion := self.next_portion()) is not None:
+            if events := readable(portion.frames):
+                return events
+        return []
 
-    def _special(self, name: str, position: Position, text: bytes) -> Event:
-        return Event(json.loads(text), event=name, id=str(position))
+
+def _passes(where: Callable[[Event], bool], frame: bytes) -> bool:
+    if frame.startswith(SPECIAL):
+        return True
+    return any(where(event) for event in readable([frame]))
+
+
+def readable(frames: Iterable[bytes]) -> list[Event]:
+    """Return frames as events, without those that are not JSON, which are logged."""
+    events = []
+    for frame in frames:
+        try:
+            events.append(event_in(frame))
+        except (ValueError, RecursionError):
+            log.warning("An entry that is not JSON is left out: %r", frame[:80])
+    return events
 
 
 def _nothing() -> None:
@@ -230,3 +327,7 @@ def _nothing() -> None:
 def _may_hold(wanted: Position, newest: Position) -> bool:
     """Tell whether a log at `newest` may have been at `wanted` before."""
     return wanted.epoch == newest.epoch and wanted.seq <= newest.seq
+
+
+# The names of these are reserved, so that no published event has one of them.
+SPECIAL = tuple(b"event: %b\n" % name for name in (b"ready", b"snapshot", b"reset"))

@@ -6,24 +6,35 @@ nothing is open before a worker has forked.
 
 from __future__ import annotations
 
+import atexit
+import logging
+import os
+import threading
+import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from . import concurrency
 from .bodies import make_body
 from .brokers import broker_from_url
-from .brokers.base import Broker, Position, check_channel
+from .brokers.base import Batch, Broker, Position, check_channel
 from .channels import ChannelHub
 from .config import Config
-from .errors import BrokerUnavailable, ConfigError
-from .followers import ChannelReader
-from .rings import event_of
+from .errors import BrokerUnavailable, ConfigError, PositionGone
+from .followers import ChannelReader, readable
+from .rings import frame_of
 from .schema import Fallback
 from .streams import PROCESS, Streams
 from .subscriptions import Subscription, check_channels
 from .wire import Event
 
+log = logging.getLogger(__name__)
+
 HISTORY_LIMIT = 1000
+# Seconds between attempts to follow what is revoked, while the broker is away.
+RETRY = 1.0
 # Control characters are refused in the names of channels, so nobody else's is this one.
 CONTROL_CHANNEL = "\x00control"
 NOT_SHARED = (
@@ -39,12 +50,35 @@ class Control(ChannelReader):
         super().__init__(hub, (CONTROL_CHANNEL,))
         self._streams = streams
 
+    def open_late(self) -> None:
+        """Try to open until it works; what was revoked until then may have been missed."""
+        log.warning("Revocations cannot be followed yet.")
+        while not self.ended:
+            try:
+                self.open(None, None)
+            except Exception as error:
+                log.debug("Revocations still cannot be followed: %s", error)
+                time.sleep(RETRY)
+            else:
+                self._streams.recheck()
+                return
+
     def wake(self) -> None:
-        while events := self.take():
+        while events := self.take_events():
             for event in events:
-                if event.event is None and "revoke" in event.data:
-                    order = event.data["revoke"]
-                    self._streams.revoke(order["user"], order["channel"])
+                self._obey(event)
+
+    def _obey(self, event: Event) -> None:
+        if event.event == "reset":
+            self._streams.recheck()
+        elif event.event is None:
+            try:
+                order = event.data["revoke"]
+                user, channel = order["user"], order["channel"]
+            except (KeyError, TypeError, IndexError):
+                log.warning("An order that nobody here gives is left out: %.80r", event.data)
+            else:
+                self._streams.revoke(user, channel)
 
 
 class Channels:
@@ -57,6 +91,19 @@ class Channels:
         )
         self.hub = ChannelHub(self.broker)
         self._control: Control | None = None
+        self._control_lock = threading.Lock()
+        self._pid = os.getpid()
+        _close_at_exit()
+        EVERY_CHANNELS.add(self)
+
+    def close(self) -> None:
+        """End who follows, and let go of the broker."""
+        if os.getpid() == self._pid:  # in a child the lock may be held by nobody that is there
+            if self._control is not None:
+                self._control.close("shutdown")
+            self.hub.close()
+        else:
+            self.broker.close()
 
     def publish(self, channel: str, data: Any, event: str | None, fallback: Fallback) -> str:
         """Store an event; return its id."""
@@ -84,7 +131,7 @@ class Channels:
         return reader
 
     def history(self, channel: str, after: str | None, limit: int) -> list[Event]:
-        """Return a channel's events after an id, or its last ones."""
+        """Return a channel's events after an id, or its last ones. Raises `PositionGone`."""
         self.refuse_unshared()
         if not 1 <= limit <= HISTORY_LIMIT:
             raise ValueError(f"limit must be 1 to {HISTORY_LIMIT}, not {limit!r}")
@@ -92,37 +139,62 @@ class Channels:
             return self._last(check_channel(channel), limit)
         position = Position.parse(after)
         batch = self.broker.read(check_channel(channel), position.seq if position else 0, limit)
-        if position is None or position.epoch != batch.epoch:
-            raise ValueError(f"after={after!r} is not an id of this broker's present epoch.")
-        return [event_of(batch.epoch, e.seq, e.body) for e in batch.entries]
+        if position is None or position.epoch != batch.epoch or position.seq > batch.newest:
+            raise PositionGone("epoch")
+        if batch.trimmed > position.seq:
+            raise PositionGone("trimmed")
+        return _events(batch)
 
     def _last(self, channel: str, limit: int) -> list[Event]:
         found: deque[Event] = deque(maxlen=limit)
         after = 0
         while True:
             batch = self.broker.read(channel, after, HISTORY_LIMIT)
-            found.extend(event_of(batch.epoch, e.seq, e.body) for e in batch.entries)
+            found.extend(_events(batch))
             if len(batch.entries) < HISTORY_LIMIT:
                 return list(found)
             after = batch.entries[-1].seq
 
-    def revoke(self, user: Any, channel: str | None) -> None:
-        """Tell every process to end streams."""
+    def revoke(self, streams: Streams, user: Any, channel: str | None) -> None:
+        """Tell every process to end streams, or only this one where there is no other."""
         self.refuse_unshared()
-        order = {"revoke": {"user": user, "channel": channel}}
-        self.broker.append(CONTROL_CHANNEL, make_body(order))
+        order = make_body({"revoke": {"user": user, "channel": channel}})
+        if self.broker.shared:
+            self.broker.append(CONTROL_CHANNEL, order)
+        else:
+            streams.revoke(user, channel)
 
     def follow_control(self, streams: Streams) -> None:
         """Obey what other processes say, from now on; calling it again does nothing."""
-        if self._control is None and (self.broker.shared or not PROCESS.multiprocess):
-            control = Control(self.hub, streams)
-            try:
-                control.open(None, None)
-            except BrokerUnavailable:
-                return  # the next stream tries again
-            self._control = control
+        if self._control is not None or not self.broker.shared:
+            return
+        with self._control_lock:
+            if self._control is None:
+                control = Control(self.hub, streams)
+                try:
+                    control.open(None, None)
+                except BrokerUnavailable:
+                    concurrency.task(control.open_late, "sse-control").start()
+                self._control = control
 
     def refuse_unshared(self) -> None:
         """Raise `ConfigError` where several processes would each have a log of their own."""
         if PROCESS.multiprocess and not self.broker.shared:
             raise ConfigError(NOT_SHARED)
+
+
+# The tails of all apps in this process end with it.
+EVERY_CHANNELS: weakref.WeakSet[Channels] = weakref.WeakSet()
+
+
+def _exit() -> None:
+    for channels in list(EVERY_CHANNELS):
+        channels.close()
+        channels.broker.close()  # whatever its tail is at
+
+
+_close_at_exit: Callable[[], object] = concurrency.once_per_process(lambda: atexit.register(_exit))
+
+
+def _events(batch: Batch) -> list[Event]:
+    return readable(frame_of(batch.epoch, entry) for entry in batch.entries)

@@ -26,9 +26,12 @@ log = logging.getLogger(__name__)
 
 # A peer that has not acknowledged what was sent for this long has vanished (seconds).
 VANISHED_AFTER = 20.0
-# Fields of struct tcp_info (linux/tcp.h; the second since Linux 4.1): packets in flight, and
-# all bytes acknowledged so far.
+# Fields of struct tcp_info (linux/tcp.h; the last since Linux 4.1): how often what is in flight was
+# sent again, packets in flight, milliseconds since the peer last acknowledged anything, and all
+# bytes acknowledged so far.
+RETRANSMITS, RETRIES = 2, 3
 IN_FLIGHT = slice(24, 28)
+SINCE_ACK = slice(56, 60)
 ACKNOWLEDGED = slice(120, 128)
 # EPOLLRDHUP, EPOLLHUP and EPOLLERR (sys/epoll.h): gevent's patch takes their names away.
 GONE = 0x2000 | 0x10 | 0x8
@@ -38,11 +41,13 @@ class Progress(NamedTuple):
     """How far a peer is: `mark` changes with every byte it takes.
 
     `waiting` says that something was sent and not acknowledged, which a peer that is there
-    does within a round trip, even if it takes nothing (TCP only).
+    does within a round trip, even if it takes nothing (TCP only). `silent`: for how many seconds
+    it has not, while the kernel sent it again and again.
     """
 
     mark: int
     waiting: bool
+    silent: float = 0.0
 
 
 class ClientSocket:
@@ -71,7 +76,10 @@ class ClientSocket:
         info = self._tcp_info()
         if info:
             acknowledged = int.from_bytes(info[ACKNOWLEDGED], "little")
-            return Progress(acknowledged, waiting=any(info[IN_FLIGHT]))
+            waiting = any(info[IN_FLIGHT])
+            sent_again = waiting and info[RETRANSMITS] >= RETRIES
+            silent = int.from_bytes(info[SINCE_ACK], "little") / 1000 if sent_again else 0.0
+            return Progress(acknowledged, waiting, silent)
         try:
             queued = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
         except (OSError, NameError, ValueError):
@@ -92,6 +100,18 @@ class ClientSocket:
             linger = struct.pack("ii", 1, 0)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self, unread: int = 0) -> None:
+        """Close it, after throwing away up to `unread` bytes that the peer has sent.
+
+        A connection that is closed with unread bytes is reset, and the peer loses what it has
+        not read yet (RFC 9112, section 9.6).
+        """
+        with contextlib.suppress(OSError):
+            if unread:
+                self._socket.recv(unread, socket.MSG_DONTWAIT)
+        with contextlib.suppress(OSError):
+            self._socket.close()
 
     def closed_by_peer(self) -> bool:
         """Peek for the end of the connection, without waiting and without taking a byte."""

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from . import concurrency
 from .errors import ContextError, EventError, OutputError, StreamClosed
@@ -30,11 +30,23 @@ TURN = 0.005
 Step = Callable[[Callable[[], bool], Callable[[Exception], None]], bool]
 
 
+class Chunk(NamedTuple):
+    """Frames that are ready together, joined, and how many events they are."""
+
+    data: bytes
+    events: int
+
+
+NOTHING = Chunk(b"", 0)
+
+
 class Source(Protocol):
     """What a transport asks of whatever it sends."""
 
     ended: bool
     error: BaseException | None
+    channels: tuple[str, ...]
+    resets: int
 
     @property
     def began(self) -> bool:
@@ -47,8 +59,8 @@ class Source(Protocol):
     def start(self, wake: Callable[[], None], over: Callable[[], None]) -> None:
         """Begin; `wake` says that there is something to take, `over` that all work is done."""
 
-    def take(self) -> list[bytes]:
-        """Return the frames that are ready; never blocks."""
+    def take(self) -> Chunk:
+        """Return what is ready; never blocks."""
 
     def last_words(self) -> bytes | None:
         """Return the frame of the terminal event, once `ended` without `error`."""
@@ -87,6 +99,9 @@ class GeneratorSource:
         self.error: BaseException | None = None
         self.closed = threading.Event()
         self.resets = 0
+        # What the handler listens to, and who wants to know when that is more.
+        self.channels: tuple[str, ...] = ()
+        self.on_listen: Callable[[], None] = _nothing
         self._iterator = iterator
         self._encoder = encoder
         self._name = name
@@ -125,15 +140,18 @@ class GeneratorSource:
             self.ended = True
             over()
 
-    def take(self) -> list[bytes]:
+    def take(self) -> Chunk:
         frames = []
         with contextlib.suppress(IndexError):
             while True:
                 frames.append(self._frames.popleft())
-        if frames:
-            self._taken_bytes += sum(map(len, frames))
-            self._room.set()
-        return frames
+        if not frames:
+            return NOTHING
+        data = b"".join(frames)
+        self._taken_bytes += len(data)
+        self._room.set()
+        # What has no blank line at its end, a comment for example, is no event.
+        return Chunk(data, sum(frame.endswith(b"\n\n") for frame in frames))
 
     def last_words(self) -> bytes | None:
         return self._last_words
@@ -161,6 +179,11 @@ class GeneratorSource:
         if not self.closed.is_set():  # asked after naming the signal, which `close` sets
             signal.wait()
         self._raise_if_closed()
+
+    def listens_to(self, channels: tuple[str, ...]) -> None:
+        """Note that the handler listens to channels."""
+        self.channels += channels
+        self.on_listen()
 
     def inject(self, frame: bytes) -> None:
         """Send a frame that the handler did not yield."""
@@ -194,7 +217,7 @@ class GeneratorSource:
             self._wake()
             self._over()
             # A stream that is over is freed at once, not when the cycle collector runs.
-            self._wake = self._over = _nothing
+            self._wake = self._over = self.on_listen = _nothing
             self._task = None
 
     def _advance(self) -> bool:

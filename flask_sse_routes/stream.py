@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from . import wire
 from .clock import Timer, get_clock
@@ -68,6 +68,29 @@ class Peer:
             get_watch().remove(self.socket.fd, gone)
 
 
+class Transport(Protocol):
+    """What sends a stream, where that is not the server."""
+
+    def mark(self) -> None:
+        """Ask the stream for its next chunk soon."""
+
+    def count(self) -> None:
+        """Add to the stream's counters what was sent since the last time."""
+
+
+class Nowhere:
+    """The transport of a stream that has been sent."""
+
+    def mark(self) -> None:
+        """There is nothing to be asked for any more."""
+
+    def count(self) -> None:
+        """There is nothing more to count."""
+
+
+NOWHERE = Nowhere()
+
+
 class Stream:
     """One open stream.
 
@@ -82,12 +105,11 @@ class Stream:
         "_head",
         "_heartbeat_due",
         "_last_sent",
-        "_lock",
+        "_latch",
         "_looking",
         "_mark",
         "_moved",
         "_opened",
-        "_parts_left",
         "_peer",
         "_terminal",
         "_timer",
@@ -95,6 +117,7 @@ class Stream:
         "_transport_done",
         "_writing_since",
         "bytes",
+        "calm",
         "client",
         "dropped",
         "events",
@@ -104,9 +127,11 @@ class Stream:
         "outcome",
         "over",
         "reason",
+        "remote",
         "route",
         "signal",
         "source",
+        "transport",
         "user",
     )
 
@@ -119,6 +144,7 @@ class Stream:
         *,
         client: Hashable = None,
         user: Any = None,
+        remote: str | None = None,
         describe_error: Callable[[BaseException], bytes],
         finished: Callable[[Stream, BaseException | None], None],
         terminal: bool = True,
@@ -128,22 +154,27 @@ class Stream:
         self.source = source
         self.finish_on_drain = finish_on_drain
         self.signal = threading.Event()
+        # What has taken over from the server's own transport.
+        self.transport: Transport | None = None
         self.over = False
+        # Whether `chunk` would only pass on what the source has.
+        self.calm = False
         self.events = self.bytes = self.heartbeats = 0
         self.dropped = False
         self.outcome: str | None = None
         self.reason: str | None = None
         self.client = client
         self.user = user
+        self.remote = remote
         self.fatal: Exception | None = None
         self._timing = timing
         self._peer = peer
         self._describe_error = describe_error
         self._finished = finished
         self._terminal = terminal
-        self._parts_left = 2
+        # The source's and the transport's end: whoever finds it empty is the later one.
+        self._latch = [None]
         self._transport_done = False
-        self._lock = threading.RLock()
         self._head: bytes | None = self._first_line()
         self._heartbeat_due = False
         self._last_sent = self._opened = time.monotonic()
@@ -155,48 +186,74 @@ class Stream:
         self._timer: Timer | None = None
 
     def start(self) -> None:
-        """Begin to produce, to watch the client and to keep time."""
+        """Begin to produce."""
         try:
-            self._peer.watch(self._gone, self._timing.send_timeout)
-            self._timer = get_clock().at(self._due(self._opened), self._tick)
+            if not self.source.ready:
+                self.attend()
         except BaseException:
             self._part_over()  # the source's: it does not begin
             raise
         self.source.start(self.wake, self._part_over)
 
+    def attend(self) -> None:
+        """Watch the client and keep time, for as long as no other transport does."""
+        if self._timer is None:
+            self._peer.watch(self._gone, self._timing.send_timeout)
+            self._timer = get_clock().at(self._due(time.monotonic()), self._tick)
+
     def wake(self) -> None:
         """Tell the transport that `chunk` has something to say."""
-        if not self.signal.is_set():
+        if self.transport is not None:
+            self.transport.mark()
+        elif not self.signal.is_set():
             self.signal.set()
+
+    def hand_over(self, socket: ClientSocket, transport: Transport) -> None:
+        """Go on by another transport, on a socket of its own, which also keeps the time."""
+        if self._timer is not None:
+            self._peer.forget(self._gone)
+            self._timer.cancel()
+        self._peer = Peer(socket)
+        socket.prepare(self._timing.send_timeout)
+        self.transport = transport
+        del self.signal, self._timer
 
     def chunk(self) -> bytes:
         """Return what is ready to be sent, joined; empty when nothing is."""
-        self.signal.clear()
+        if self.transport is None:
+            self.signal.clear()
         if self.over or self.reason == "disconnected":
             self.over = True
             return b""
         ended = self.source.ended  # read before taking: what was put before the end goes first
-        frames = self.source.take()
-        self.events += sum(frame.endswith(b"\n\n") for frame in frames)
+        data, events = self.source.take()
+        self.events += events
         if self.reason is not None or self.fatal is not None or ended:
-            frames += self._ending(ended)
+            data += self._ending(ended)
             self.over = True
-        elif not frames and self._heartbeat_due:
-            frames = [wire.HEARTBEAT]
+        elif not data and self._heartbeat_due:
+            data = wire.HEARTBEAT
             self.heartbeats += 1
         if self._head is not None:
-            frames.insert(0, self._head)
+            data = self._head + data
             self._head = None
-        return self._sending(b"".join(frames))
+        self.calm = not self.over
+        return self._sending(data)
 
     def sent(self) -> None:
         """Note that the server has written the last chunk."""
         self._writing_since = None
 
+    def held_up(self) -> None:
+        """Note that the client does not take the last chunk yet."""
+        if self._writing_since is None:
+            self._writing_since = time.monotonic()
+
     def close(self, reason: str) -> None:
         """End the stream for a reason from outside; never blocks, the first reason counts."""
         if self.reason is None and not self.over:
             self.reason = reason
+            self.calm = False
             self.source.close(reason)
             self.wake()
 
@@ -204,6 +261,7 @@ class Stream:
         """End the stream with an `error` event, for good; never blocks."""
         if self.reason is None and self.fatal is None and not self.over:
             self.fatal = error
+            self.calm = False
             self.source.close("error")
             self.wake()
 
@@ -222,15 +280,27 @@ class Stream:
         if self._transport_done:
             return
         self._transport_done = True
+        self.calm = False
         self._writing_since = None
         if not delivered and self.reason is None:
             self.reason = "disconnected"
             self.source.close("disconnected")
         self.over = True
         self._peer.forget(self._gone)
-        if self._timer is not None:
-            self._timer.cancel()
+        timer = getattr(self, "_timer", None)  # it goes away at a hand-over
+        if timer is not None:
+            timer.cancel()
         self._part_over()
+
+    @property
+    def heartbeat(self) -> float:
+        """After how much silence a heartbeat is due (seconds)."""
+        return self._timing.heartbeat
+
+    @property
+    def until(self) -> float | None:
+        """When the stream has lasted long enough (`time.monotonic`)."""
+        return self._opened + self._timing.max_duration if self._timing.max_duration else None
 
     @property
     def seconds(self) -> float:
@@ -241,8 +311,8 @@ class Stream:
         spread = self._timing.retry // 4
         return retry_between((self._timing.retry - spread, self._timing.retry + spread))
 
-    def _ending(self, ended: bool) -> list[bytes]:
-        """Return the last frames: none of them terminal if the client should come back.
+    def _ending(self, ended: bool) -> bytes:
+        """Return the last words: not terminal if the client should come back.
 
         `ended` is what the source said before the last `take`: where it ended after that,
         there may be more to take, which the client comes back for.
@@ -250,15 +320,15 @@ class Stream:
         error, words = self.fatal or self.source.error, self.source.last_words()
         if self.fatal is None and (not ended or (error is None and words is None)):
             self.reason = self.reason or "shutdown"
-            return [retry_between(COME_BACK)]
+            return retry_between(COME_BACK)
         self.reason = None  # the handler came to its own end before a shutdown reached it
         if error is not None:
             words = self._describe_error(error)
         elif not self._terminal:
-            return []
+            return b""
         assert words is not None
         self.events += 1
-        return [words]
+        return words
 
     def _sending(self, chunk: bytes) -> bytes:
         if chunk:
@@ -274,16 +344,27 @@ class Stream:
         """Keep the stream's times; runs on the clock and never blocks."""
         if self.over and self._writing_since is None:
             return None
+        beats = self._writing_since is None and now - self._last_sent >= self._timing.heartbeat
+        if not self.look(now) and beats:
+            self.beat()
+        return self._due(now)
+
+    def beat(self) -> None:
+        """Have the next chunk be a heartbeat, if there is nothing else to say."""
+        self._heartbeat_due = True
+        self.calm = False
+        self.wake()
+
+    def look(self, now: float) -> bool:
+        """End what has lasted too long, and drop a client that takes nothing; tell if it was."""
         if self._timing.max_duration and now - self._opened >= self._timing.max_duration:
             self.close("shutdown")
         if self._peer.poll is not None and self._peer.poll():
             self._gone()
-        if self._is_stuck(now):
-            self._drop()
-        elif self._writing_since is None and now - self._last_sent >= self._timing.heartbeat:
-            self._heartbeat_due = True
-            self.wake()
-        return self._due(now)
+        if not self._is_stuck(now):
+            return False
+        self._drop()
+        return True
 
     def _due(self, now: float) -> float:
         """Return when the clock has to look at this stream again."""
@@ -309,6 +390,8 @@ class Stream:
             self._moved = now
         vanishing = progress is not None and progress.waiting
         self._looking = vanishing or self._writing_since is not None
+        if progress is not None and progress.silent >= VANISHED_AFTER:
+            return True
         still = now - self._moved
         if self._writing_since is not None and still >= self._timing.send_timeout:
             return True
@@ -324,10 +407,11 @@ class Stream:
 
     def _part_over(self) -> None:
         """Count the source's and the transport's end; the later one finishes the stream."""
-        with self._lock:
-            self._parts_left -= 1
-            if self._parts_left:
-                return
+        try:
+            self._latch.pop()
+            return
+        except IndexError:  # it has been taken by the other
+            pass
         error = self.fatal or self.source.error
         self.outcome = self.reason or ("error" if error else "completed")
         self._finished(self, error if self.outcome == "error" else None)

@@ -7,11 +7,13 @@ stops, the interpreter's exit) reaches all of them.
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from .concurrency import once_per_process
@@ -19,6 +21,11 @@ from .errors import OutputError, StreamError
 from .schema import dump
 from .stream import Stream
 
+# A line for each stream that has ended; silent unless the app, or SSEWorker, sets it up.
+access_log = logging.getLogger("flask_sse_routes.access")
+
+# Orders that a stream on its way remembers.
+MAX_ORDERS = 100
 # Seconds that an interpreter which stops waits for handlers and their cleanup.
 EXIT_PATIENCE = 2.0
 
@@ -50,11 +57,28 @@ class Process:
 PROCESS = Process()
 
 
+class Opening:
+    """A stream on its way, whose hooks may have asked already: it obeys what comes meanwhile."""
+
+    __slots__ = ("__weakref__", "orders")
+
+    def __init__(self) -> None:
+        self.orders: list[Callable[[Stream], None]] = []
+
+    def obey(self, stream: Stream) -> None:
+        """Give the stream the orders that came since its hooks began."""
+        for order in tuple(self.orders):
+            order(stream)
+        if len(self.orders) == MAX_ORDERS:  # and perhaps more that are not noted
+            stream.close("shutdown")
+
+
 class Streams:
     """The open streams of one app in this process."""
 
     def __init__(self) -> None:
         self._open: dict[int, Stream] = {}
+        self._openings: weakref.WeakSet[Opening] = weakref.WeakSet()
         self._by_client: Counter[Hashable] = Counter()
         self._places = 0
         self._totals: Counter[str] = Counter()
@@ -92,17 +116,25 @@ class Streams:
         with self._lock:
             self._totals["refused"] += 1
 
-    def add(self, stream: Stream) -> None:
+    def opening(self) -> Opening:
+        """Note that a stream is to be opened, before its hooks run."""
+        opening = Opening()
+        with self._lock:
+            self._openings.add(opening)
+        return opening
+
+    def add(self, stream: Stream, opening: Opening) -> None:
         """Add a stream that has a place."""
         _end_at_exit()
         with self._lock:
             self._open[id(stream)] = stream
             self._empty.clear()
+        opening.obey(stream)
         if self.draining:
             stream.close("shutdown")
 
-    def discard(self, stream: Stream) -> None:
-        """Count an ended stream and give its place back."""
+    def discard(self, stream: Stream, error: BaseException | None = None) -> None:
+        """Count an ended stream, note it in the log and give its place back."""
         with self._lock:
             if self._open.pop(id(stream), None) is None:
                 return
@@ -111,6 +143,8 @@ class Streams:
             if not self._open:
                 self._empty.set()
         self.release(stream.client)
+        if access_log.isEnabledFor(logging.INFO):
+            _write_access(stream)
 
     def open(self) -> list[Stream]:
         """Return the streams that are open now."""
@@ -133,12 +167,24 @@ class Streams:
 
         `user` has travelled as JSON; a user is compared by what it is in JSON.
         """
-        text = None if user is None else dump(user)
-        for stream in self.open():
-            channels = getattr(stream.source, "channels", ())
-            theirs = text is None or _json_of(stream.user) == text
-            if theirs and (channel is None or channel in channels):
-                stream.fail(StreamError("Access to this stream was revoked.", status=403))
+        self._order(partial(_revoke, None if user is None else dump(user), channel))
+
+    def recheck(self) -> None:
+        """End the streams of users, for their clients to come back and be checked anew.
+
+        For when a revocation may have been missed.
+        """
+        self._order(_come_back)
+
+    def _order(self, order: Callable[[Stream], None]) -> None:
+        """Give an order to the open streams and to those on their way."""
+        with self._lock:
+            for opening in self._openings:
+                if len(opening.orders) < MAX_ORDERS:
+                    opening.orders.append(order)
+            streams = list(self._open.values())
+        for stream in streams:
+            order(stream)
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Wait until every stream has ended and its cleanup has run."""
@@ -166,15 +212,41 @@ class Streams:
 
     @staticmethod
     def _add_counts(totals: Counter[str], stream: Stream) -> None:
+        if stream.transport is not None:
+            stream.transport.count()
         totals["events"] += stream.events
         totals["bytes"] += stream.bytes
         totals["heartbeats"] += stream.heartbeats
         totals["dropped"] += stream.dropped
-        totals["resets"] += getattr(stream.source, "resets", 0)
+        totals["resets"] += stream.source.resets
 
 
 # Every app's streams in this process: a worker that stops drains them all.
 EVERY_APPS: weakref.WeakSet[Streams] = weakref.WeakSet()
+
+
+def _revoke(user: bytes | None, channel: str | None, stream: Stream) -> None:
+    theirs = user is None or _json_of(stream.user) == user
+    if theirs and (channel is None or channel in stream.source.channels):
+        stream.fail(StreamError("Access to this stream was revoked.", status=403))
+
+
+def _come_back(stream: Stream) -> None:
+    if stream.user is not None:
+        stream.close("shutdown")
+
+
+def _write_access(stream: Stream) -> None:
+    """Note who has got what, the server's own line being long gone or yet to come."""
+    access_log.info(
+        '%s "%s" %s after %.3f s, %d events, %d bytes',
+        stream.remote or "-",
+        stream.route,
+        stream.outcome,
+        stream.seconds,
+        stream.events,
+        stream.bytes,
+    )
 
 
 def _json_of(user: Any) -> bytes | None:
@@ -190,12 +262,19 @@ def drain_all(*, everything: bool) -> None:
         streams.drain(everything=everything)
 
 
+def wait_for_all(seconds: float) -> bool:
+    """Wait until the streams of all apps have ended and their cleanup has run."""
+    deadline = time.monotonic() + seconds
+    everywhere = True
+    for streams in list(EVERY_APPS):
+        everywhere &= streams.wait_until_empty(max(0.0, deadline - time.monotonic()))
+    return everywhere
+
+
 def _exit() -> None:
     """End what is open when the interpreter stops, and let its cleanup run."""
     drain_all(everything=True)
-    deadline = time.monotonic() + EXIT_PATIENCE
-    for streams in list(EVERY_APPS):
-        streams.wait_until_empty(max(0.0, deadline - time.monotonic()))
+    wait_for_all(EXIT_PATIENCE)
 
 
 _end_at_exit: Callable[[], object] = once_per_process(lambda: atexit.register(_exit))

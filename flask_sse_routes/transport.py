@@ -35,6 +35,7 @@ class StreamBody:
         stream = self._stream
         if stream is None or self._finished:
             raise StopIteration
+        stream.attend()
         stream.sent()
         while not stream.over:
             chunk = stream.chunk()
@@ -44,6 +45,12 @@ class StreamBody:
                 stream.signal.wait()
         self._finished = True
         raise StopIteration
+
+    def hand_over(self) -> tuple[Stream | None, Callable[[], None] | None]:
+        """Give the stream, and what is to be called at its end, to another transport."""
+        stream, self._stream = self._stream, None
+        callback, self.on_close = self.on_close, None
+        return stream, callback
 
     def close(self) -> None:
         """End the stream if the server has not sent all of it; calling again does nothing."""
@@ -71,7 +78,8 @@ class StreamResponseMixin:
         response = cast(Response, super())
         body = response.get_app_iter(environ)
         if isinstance(body, StreamBody):
-            body.on_close = cast(Response, self).close
+            if cast(Response, self)._on_close:
+                body.on_close = cast(Response, self).close
             body.handed_over = True
         return body
 

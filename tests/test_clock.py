@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import random
@@ -42,11 +43,15 @@ def test_a_tick_comes_at_its_time(clock: Clock, eventually: Any) -> None:
 
 def test_ticks_come_in_the_order_of_their_times(clock: Clock, eventually: Any) -> None:
     seen: list[int] = []
+
+    def note(n: int, now: float) -> None:
+        seen.append(n)
+
     start = time.monotonic() + 0.1
     order = list(range(50))
     random.Random(1).shuffle(order)
     for n in order:
-        clock.at(start + n / 1000, lambda now, n=n: seen.append(n))  # type: ignore[misc]
+        clock.at(start + n / 1000, functools.partial(note, n))
     eventually(lambda: len(seen) == 50)
     assert seen == sorted(seen)
 
@@ -132,7 +137,8 @@ def test_a_clock_that_could_not_start_starts_later(
     def no_thread_left(*_: Any) -> Any:
         raise RuntimeError("can't start new thread")
 
-    clock, seen = Clock(), []  # type: ignore[var-annotated]
+    clock = Clock()
+    seen: list[Any] = []
     with monkeypatch.context() as patch:
         patch.setattr(concurrency, "task", no_thread_left)
         with pytest.raises(RuntimeError):

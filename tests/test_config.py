@@ -58,7 +58,7 @@ def test_defaults(key: str) -> None:
 
 def test_it_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        read().heartbeat = 1  # type: ignore[misc]
+        read().heartbeat = 1  # type: ignore[misc]  # wrong on purpose
 
 
 @pytest.mark.parametrize(("key", "value"), BAD)

@@ -268,11 +268,11 @@ def test_testing_does_not_change_what_a_begun_stream_sends(make_app: Any, config
 # --- what is not told, and where it is
 
 
-def the_record(caplog: Any) -> logging.LogRecord:
+def the_record(caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
     """The one record of the package's own loggers."""
     (record,) = [r for r in caplog.records if r.name.startswith("flask_sse_routes")]
     assert record.levelno == logging.ERROR
-    return record  # type: ignore[no-any-return]
+    return record
 
 
 def check_generic(document: Any, caplog: Any) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from flask_sse_routes import Context, define_route, gunicorn
+from flask_sse_routes import Context, define_route
+from flask_sse_routes.gunicorn import drain as gunicorn
 from flask_sse_routes.gunicorn import post_worker_init
 from flask_sse_routes.streams import PROCESS, drain_all
 from flask_sse_routes.testing import sse_client

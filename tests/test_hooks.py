@@ -472,11 +472,15 @@ def yields(ctx: Context) -> Iterator[None]:
     yield
 
 
+# Neither a function nor a hook, whatever its type says.
+FIVE: Any = 5
+
+
 @pytest.mark.parametrize(
     ("declare", "sentence"),
     [
         (lambda: define_hook("h"), "'h' does nothing.*before, after or cleanup"),
-        (lambda: define_hook("h", before=5), "'h'.*before.*callable.*5"),  # type: ignore[call-overload]
+        (lambda: define_hook("h", before=FIVE), "'h'.*before.*callable.*5"),
         (lambda: define_hook("h", before=waits), "'h'.*before.*async def"),
         (
             lambda: define_hook("h", setup=waits, before=lambda ctx, s: None),
@@ -490,10 +494,10 @@ def yields(ctx: Context) -> Iterator[None]:
             r"'h'.*after.*\(ctx, state\)",
         ),
         (lambda: hook(lambda ctx: None), "lambda.*@hook.*generator function"),
-        (lambda: hook(waits), "waits.*async def"),  # type: ignore[arg-type]
-        (lambda: compose_hooks(5), "compose_hooks.*define_hook.*5"),  # type: ignore[arg-type]
-        (lambda: SSERoutes(hooks=[5]), "SSERoutes.*define_hook.*5"),  # type: ignore[list-item]
-        (lambda: RouteBlueprint("api", __name__, hooks=[5]), "'api'.*define_hook.*5"),  # type: ignore[list-item]
+        (lambda: hook(waits), "waits.*async def"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: compose_hooks(FIVE), "compose_hooks.*define_hook.*5"),
+        (lambda: SSERoutes(hooks=[FIVE]), "SSERoutes.*define_hook.*5"),
+        (lambda: RouteBlueprint("api", __name__, hooks=[FIVE]), "'api'.*define_hook.*5"),
     ],
 )
 def test_a_mistake_in_a_hook_says_what_to_do(declare: Callable[[], Any], sentence: str) -> None:

@@ -129,7 +129,7 @@ def test_the_annotations_of_a_class_are_those_of_its_init(client: Any) -> None:
 
 
 def test_a_default_may_be_an_object_that_changes(client: Any) -> None:
-    def handler(point: Point = Point(1), add: int = 0) -> list[int]:  # noqa: B008
+    def handler(point: Point = Point(1), add: int = 0) -> list[int]:  # noqa: B008  # what is tested
         point.x += add
         return [point.x, point.y]
 
@@ -411,7 +411,7 @@ def test_any_value_is_a_json_document(make_app: Any, value: Any, parsed: Any) ->
 
 @pytest.mark.parametrize("by", ["output", "annotation"])
 def test_output_is_validated_and_serialised(make_app: Any, by: str) -> None:
-    def handler(bad: bool = False):  # type: ignore[no-untyped-def]
+    def handler(bad: bool = False):  # type: ignore[no-untyped-def]  # annotated below, or not
         return {"x": "one" if bad else "1"}
 
     if by == "annotation":

@@ -26,10 +26,11 @@ from flask_sse_routes import (
     Event,
     EventError,
     OutputError,
+    Subscription,
     define_hook,
     define_route,
 )
-from flask_sse_routes.extension import runtime_of
+from flask_sse_routes.extension import runtime_of, this_app
 from flask_sse_routes.testing import sse_client
 
 HEADERS = {
@@ -296,7 +297,7 @@ def test_output_types_the_message(events: Any) -> None:
     ],
 )
 def test_the_annotation_types_the_message(events: Any, hint: Any) -> None:
-    def handler():  # type: ignore[no-untyped-def]
+    def handler():  # type: ignore[no-untyped-def]  # annotated below
         yield {"percent": "1"}
         yield Event({"percent": "2"})
         yield {"percent": "many"}
@@ -312,7 +313,7 @@ def test_an_annotation_may_allow_none(events: Any) -> None:
     def handler() -> Iterator[int | None]:
         yield 1
         yield None
-        yield "many"  # type: ignore[misc]
+        yield "many"  # type: ignore[misc]  # wrong on purpose
 
     one, none, error = events(handler=handler)
     assert data_of([one, none]) == [1, None]
@@ -339,7 +340,7 @@ def test_validation_can_be_off(events: Any) -> None:
         (lambda: Event(1, event="a\nb"), EventError),
         (lambda: Event(1, id="a b"), EventError),
         (lambda: Event(1, id="7~end"), EventError),
-        (lambda: Event(1, id=7), EventError),  # type: ignore[arg-type]
+        (lambda: Event(1, id=7), EventError),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: Event(1, retry=-1), EventError),
         (lambda: Event(comment="a\nb"), EventError),
         (lambda: Event(event="named"), EventError),
@@ -723,6 +724,44 @@ def test_a_stream_that_nobody_can_keep_time_of_takes_no_place(
     assert ran == []
     with sse_client(app).open("/api/it") as stream:
         assert stream.json() == 1
+
+
+def follow_news() -> Subscription:
+    owner = runtime_of(this_app()).owner
+    assert owner is not None
+    return owner.subscribe("news")
+
+
+@pytest.mark.parametrize(("handler", "followed"), [(follow_news, ["news"]), (ticks, [])])
+def test_a_failure_before_the_stream_is_made_leaves_nothing(
+    make_app: Any,
+    eventually: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    handler: Any,
+    followed: list[str],
+) -> None:
+    ends: list[Any] = []
+    rings: list[list[str]] = []
+    error = RuntimeError("no stream today")
+
+    def no_stream(*args: Any, **options: Any) -> Any:
+        rings.append(list(hub.rings))
+        raise error
+
+    cleanup = define_hook(cleanup=lambda ctx: ends.append((ctx.outcome, ctx.error)))
+    app = make_app({"it": sse(handler, hooks=[cleanup])}, SSE_MAX_STREAMS=1)
+    hub, streams = runtime_of(app).channels.hub, runtime_of(app).streams
+    with monkeypatch.context() as patch:
+        patch.setattr("flask_sse_routes.kinds.opening.Stream", no_stream)
+        for _ in range(2):
+            assert app.test_client().get("/api/it").status_code == 500
+            assert (hub.rings, hub._followers, streams.open()) == ({}, {}, [])
+    assert rings == [followed] * 2
+    assert ends == [("error", error)] * 2
+    with sse_client(app).open("/api/it") as stream:
+        assert "SSE-Refused" not in stream.headers
+        stream.next()
+    eventually(lambda: len(ends) == 3)
 
 
 def test_it_is_checked_after_the_before_hooks(make_app: Any) -> None:

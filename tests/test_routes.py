@@ -102,7 +102,10 @@ MISTAKES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "async generator": (lambda: sse(streams), ("async def", "plain function")),
     "async call": (lambda: define_route(Awaits()), ("async def",)),
     "partial of async": (lambda: define_route(functools.partial(waits)), ("async def",)),
-    "not callable": (lambda: define_route(5), ("5", "not callable")),  # type: ignore[call-overload]
+    "not callable": (
+        lambda: define_route(5),  # type: ignore[call-overload]  # wrong on purpose
+        ("5", "not callable"),
+    ),
     "unknown method": (lambda: define_route(hello, method="FETCH"), ("'FETCH'", "GET", "POST")),
     "method in lower case": (lambda: define_route(hello, method="get"), ("'get'", "GET")),
     "method HEAD": (lambda: define_route(hello, method="HEAD"), ("'HEAD'", "by themselves")),
@@ -156,21 +159,21 @@ MISTAKES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "unknown drain": (lambda: sse(drain="later"), ("'later'", "'now'", "'finish'")),
     **{
         f"max_duration of {value!r}": (
-            lambda value=value: sse(max_duration=value),  # type: ignore[misc]
+            functools.partial(sse, max_duration=value),
             ("max_duration", repr(value), "seconds"),
         )
         for value in (0, -1, "60", True, float("nan"))
     },
     **{
         f"open_timeout of {value!r}": (
-            lambda value=value: sse(open_timeout=value),  # type: ignore[misc]
+            functools.partial(sse, open_timeout=value),
             ("open_timeout", repr(value), "seconds"),
         )
         for value in (-1, "1", True, float("nan"))
     },
     **{
         f"event name {name!r}": (
-            lambda name=name: sse(events={name: int}),  # type: ignore[misc]
+            functools.partial(sse, events={name: int}),
             ("events=", repr(name)),
         )
         for name in (*RESERVED_EVENTS, "", "a\nb", "a\rb", "a\0b", 5)

@@ -128,7 +128,12 @@ def test_a_fallback_that_refuses_is_an_output_error() -> None:
 
 
 def test_parameters_make_a_schema() -> None:
-    def handler(a: int, b: str = "b", c: list[int] = [1], d: float | None = None) -> None: ...  # noqa: B006
+    def handler(
+        a: int,
+        b: str = "b",
+        c: list[int] = [1],  # noqa: B006  # what is tested
+        d: float | None = None,
+    ) -> None: ...
 
     schema = of_signature(handler)
     assert schema.fields == {"a", "b", "c", "d"}
@@ -140,7 +145,7 @@ def test_parameters_make_a_schema() -> None:
 
 
 def test_parameters_without_annotation_take_anything() -> None:
-    def handler(a, b=2):  # type: ignore[no-untyped-def]
+    def handler(a, b=2):  # type: ignore[no-untyped-def]  # what is tested
         ...
 
     got = of_signature(handler).validate({"a": "text"})
@@ -165,7 +170,11 @@ class Box(pydantic.BaseModel):
 
 
 def test_a_default_is_never_shared() -> None:
-    def handler(box: Box = Box(), names: list[str] = [], at: Point = Point(1)) -> None: ...  # noqa: B006, B008
+    def handler(
+        box: Box = Box(),  # noqa: B008  # what is tested
+        names: list[str] = [],  # noqa: B006  # what is tested
+        at: Point = Point(1),  # noqa: B008  # what is tested
+    ) -> None: ...
 
     schema = of_signature(handler)
     first, second = schema.validate({}), schema.validate({})
@@ -179,9 +188,9 @@ def test_a_default_is_never_shared() -> None:
 def test_repeated_keys_fill_lists_and_the_first_value_counts_elsewhere() -> None:
     def handler(
         a: list[int],
-        b: Optional[list[str]] = None,  # noqa: UP045
+        b: Optional[list[str]] = None,  # noqa: UP045  # the older form
         c: tuple[int, ...] = (),
-        d: set[int] = frozenset(),  # type: ignore[assignment]
+        d: set[int] = frozenset(),  # type: ignore[assignment]  # set() could be shared
         e: int = 0,
     ) -> None: ...
 
@@ -292,7 +301,7 @@ def test_the_type_that_a_handler_yields(hint: Any, type_: Any) -> None:
     ("type_", "members"),
     [
         (int | str, (int, str)),
-        (Union[int, None], (int, type(None))),  # noqa: UP007
+        (Union[int, None], (int, type(None))),  # noqa: UP007  # the older form
         (int, (int,)),
         (None, (None,)),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import socket
@@ -266,7 +267,7 @@ def test_many_sockets_at_once(watch: SocketWatch, eventually: Any) -> None:
             gone.append(n)
 
     for n, (server, _) in enumerate(pairs):
-        watch.add(server.fileno(), lambda n=n: note(n))  # type: ignore[misc]
+        watch.add(server.fileno(), functools.partial(note, n))
     for n, (_, client) in enumerate(pairs):
         if n % 2:
             client.close()

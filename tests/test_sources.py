@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from flask_sse_routes import EventError, StreamClosed
-from flask_sse_routes.sources import BUFFER_BYTES, BUFFER_FRAMES, GeneratorSource
+from flask_sse_routes.sources import BUFFER_BYTES, BUFFER_FRAMES, NOTHING, Chunk, GeneratorSource
 
 
 class Encoder:
-    """Frames that tests can read."""
+    """Events that tests can read; each ends with a blank line, as those of the wire do."""
 
     def event(self, value: Any) -> bytes:
         if value == "bad":
             raise EventError("bad event")
-        return value if isinstance(value, bytes) else f"<{value}>".encode()
+        return value if isinstance(value, bytes) else f"<{value}>\n\n".encode()
 
     def end(self, value: Any) -> bytes:
         return f"<end {value}>".encode()
@@ -28,6 +28,13 @@ class Encoder:
 
 def bare_step(advance: Callable[[], bool], blame: Callable[[Exception], None]) -> bool:
     return advance()
+
+
+def frames_in(chunk: Chunk) -> list[bytes]:
+    """The events of a chunk without their blank lines; it must hold whole ones, and count them."""
+    *frames, rest = chunk.data.split(b"\n\n")
+    assert (rest, len(frames)) == (b"", chunk.events)
+    return frames
 
 
 class Run:
@@ -49,10 +56,10 @@ class Run:
         self.wakes += 1
 
     def drained(self) -> list[bytes]:
-        """Every frame up to the end."""
+        """Every frame up to the end, without the blank line at its end."""
         while not self.over.wait(0.002):
-            self.frames += self.source.take()
-        self.frames += self.source.take()
+            self.frames += frames_in(self.source.take())
+        self.frames += frames_in(self.source.take())
         return self.frames
 
 
@@ -64,7 +71,8 @@ def test_it_begins_only_when_started(eventually: Any) -> None:
         yield 1
 
     run = Run(numbers())
-    assert (ran, run.source.ready, run.source.began, run.source.take()) == ([], False, False, [])
+    assert (ran, run.source.ready, run.source.began) == ([], False, False)
+    assert run.source.take() == NOTHING == (b"", 0)
     assert run.start().drained() == [b"<1>"]
 
 
@@ -98,8 +106,8 @@ def test_taking_never_waits_and_takes_everything(eventually: Any) -> None:
 
     run = Run(numbers()).start()
     eventually(lambda: run.wakes == 2)
-    assert run.source.take() == [b"<1>", b"<2>"]
-    assert run.source.take() == []
+    assert run.source.take() == (b"<1>\n\n<2>\n\n", 2)
+    assert run.source.take() == NOTHING
     assert run.source.began
     assert not run.source.ready
     gate.set()
@@ -107,7 +115,7 @@ def test_taking_never_waits_and_takes_everything(eventually: Any) -> None:
     assert run.wakes >= 3
 
 
-@pytest.mark.parametrize("frame", [b"x", b"x" * 4096])
+@pytest.mark.parametrize("frame", [b"x\n\n", b"x" * 4094 + b"\n\n"])
 def test_a_handler_is_held_up_when_nobody_takes(eventually: Any, frame: bytes) -> None:
     made: list[int] = []
 
@@ -122,10 +130,30 @@ def test_a_handler_is_held_up_when_nobody_takes(eventually: Any, frame: bytes) -
     before = len(made)
     assert not run.over.wait(0.1)
     assert len(made) <= most
-    assert len(run.source.take()) >= before - 1
+    chunk = run.source.take()
+    assert chunk.data == frame * chunk.events
+    assert chunk.events >= before - 1
     eventually(lambda: len(made) > before)
     run.source.close("disconnected")
     run.drained()
+
+
+def test_what_has_no_blank_line_at_its_end_is_no_event() -> None:
+    frames = [b": one\n", b"<1>\n\n", b": two\n", b"<2>\n\n", b"retry: 1\n"]
+    run = Run(iter(frames)).start()
+    assert run.over.wait(10)
+    assert run.source.take() == (b"".join(frames), 2)
+
+
+def test_a_frame_that_was_not_yielded_goes_out_in_its_turn() -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+        run.source.inject(b"<between>\n\n")
+        yield 2
+
+    run = Run(numbers())
+    assert run.start().drained() == [b"<1>", b"<between>", b"<2>"]
+    assert run.wakes >= 3
 
 
 def test_an_error_ends_it(eventually: Any) -> None:

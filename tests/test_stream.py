@@ -13,6 +13,7 @@ import pytest
 
 from flask_sse_routes import wire
 from flask_sse_routes.sockets import VANISHED_AFTER, ClientSocket, Progress
+from flask_sse_routes.sources import Chunk
 from flask_sse_routes.stream import Peer, Stream, Timing
 
 FOR_EVER = 3600.0
@@ -22,6 +23,9 @@ END = b"event: end\nid: ~end\ndata: null\n\n"
 
 class Script:
     """A source that sends what a test tells it to."""
+
+    channels: tuple[str, ...] = ()
+    resets = 0
 
     def __init__(self) -> None:
         self.ended = False
@@ -56,9 +60,9 @@ class Script:
         self.wake()
         self._over()
 
-    def take(self) -> list[bytes]:
+    def take(self) -> Chunk:
         frames, self.frames = self.frames, []
-        return frames
+        return Chunk(b"".join(frames), sum(frame.endswith(b"\n\n") for frame in frames))
 
     def last_words(self) -> bytes | None:
         return self.words
@@ -170,11 +174,11 @@ def test_what_comes_between_a_shutdown_and_its_last_chunk_is_not_lost(
     it.stream.close("shutdown")
     take = it.source.take
 
-    def preempted() -> list[bytes]:
-        frames = take()
+    def preempted() -> Chunk:
+        chunk = take()
         it.source.put(b"data: last\n\n")
         it.source.end()
-        return frames
+        return chunk
 
     monkeypatch.setattr(it.source, "take", preempted)
     assert re.fullmatch(FIRST, it.stream.chunk())

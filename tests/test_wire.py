@@ -154,7 +154,7 @@ def test_an_event_survives_copy_and_pickle() -> None:
 def test_an_event_is_frozen_and_takes_no_other_attribute() -> None:
     event = Event("x")
     with pytest.raises(AttributeError):
-        event.data = "y"  # type: ignore[misc]
+        event.data = "y"  # type: ignore[misc]  # wrong on purpose
     assert not hasattr(event, "__dict__")
 
 
@@ -166,7 +166,7 @@ def test_data_and_raw_together_are_refused(data: Any) -> None:
 
 def test_raw_is_keyword_only() -> None:
     with pytest.raises(TypeError):
-        Event("a", None, None, None, None, "b")  # type: ignore[misc]
+        Event("a", None, None, None, None, "b")  # type: ignore[call-arg]  # wrong on purpose
 
 
 # encode
@@ -223,6 +223,11 @@ def test_encode_sends_the_id_of_a_finished_stream(stem: str) -> None:
     assert encode(Event("null", id=ended)) == b"id: %s\ndata: null\n\n" % ended.encode()
 
 
+# Wrong in ways that a type checker would not let pass.
+FIVE: Any = 5
+BYTES: Any = b"ab"
+BAD_RETRIES: list[Any] = [-1, MAX_RETRY + 1, True, 1.5, "20"]
+
 REFUSED = [
     (Event(), "is empty"),
     (Event(id="1"), "id='1' without data"),
@@ -231,22 +236,21 @@ REFUSED = [
     (Event("x", event=""), "event is empty"),
     *[(Event("x", event=f"a{bad}b"), "event=.* CR, LF or NUL") for bad in "\r\n\0"],
     (Event("x", event="a\n"), "event=.* CR, LF or NUL"),
-    (Event("x", event=5), "event must be a str, not int"),  # type: ignore[arg-type]
+    (Event("x", event=FIVE), "event must be a str, not int"),
     (Event("x", event="\ud800"), r"event contains the lone surrogate '\\ud800' at index 0"),
     *[(Event("x", id=f"a{bad}b"), "printable ASCII") for bad in "\r\n\0 \t\x1f\x7f\xe9\u2028"],
     (Event("x", id=""), "printable ASCII"),
     (Event("x", id="a\n"), "printable ASCII"),
     (Event("x", id="k" * 257), "printable ASCII"),
     (Event("x", id="\ud800"), "printable ASCII"),
-    (Event("x", id=7), r"id must be a str, not int: write id=str\("),  # type: ignore[arg-type]
-    *[(Event("x", retry=bad), "retry=.* milliseconds") for bad in (-1, MAX_RETRY + 1, True)],
-    *[(Event("x", retry=bad), "retry=.* milliseconds") for bad in (1.5, "20")],  # type: ignore[arg-type]
+    (Event("x", id=FIVE), r"id must be a str, not int: write id=str\("),
+    *[(Event("x", retry=bad), "retry=.* milliseconds") for bad in BAD_RETRIES],
     *[(Event("x", comment=f"a{bad}b"), "comment=.* CR, LF or NUL") for bad in "\r\n\0"],
     (Event(comment="\n"), "comment=.* CR, LF or NUL"),
     (Event("x", comment="a\udfff"), "comment contains the lone surrogate"),
-    (Event("x", comment=b"c"), "comment must be a str, not bytes"),  # type: ignore[arg-type]
+    (Event("x", comment=BYTES), "comment must be a str, not bytes"),
     (Event(raw="ab\udc00"), r"raw contains the lone surrogate '\\udc00' at index 2"),
-    (Event(raw=b"ab"), "raw must be a str, not bytes"),  # type: ignore[arg-type]
+    (Event(raw=BYTES), "raw must be a str, not bytes"),
 ]
 
 

@@ -11,11 +11,13 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .. import concurrency
-from .base import MAX_CHANNELS, Batch, Broker, Entry, Position
+from .base import MAX_CHANNELS, Batch, Broker, Entry, Merged, Position
 
+# The last appends, of which it is known where they went: who follows looks there alone.
+RECENT = 4096
 # Appends after which channels that nobody appends to any more are looked through for old entries.
 SWEEP_EVERY = 1000
 
@@ -72,6 +74,7 @@ class Log:
         self._history = history
         self._age = age
         self._channels: dict[str, Channel] = {}
+        self._recent: deque[str] = deque(maxlen=RECENT)
         self._emptied: dict[str, int] = {}
         self._forgotten = 0
         self._sweep_at = SWEEP_EVERY
@@ -87,9 +90,18 @@ class Log:
                 channel = self._channels[name] = Channel(trimmed)
             channel.entries.append((now, Entry(seq, name, body)))
             channel.trim(self._history, now - self._age)
+            self._recent.append(name)
             if seq >= self._sweep_at:
                 self._sweep(now)
         return seq
+
+    def appended_to(self, after: int) -> tuple[int, set[str] | None]:
+        """Return the newest seq, and the channels that got entries since: `None` if unknown."""
+        with self._lock:
+            count = self.newest - after
+            if not 0 <= count <= len(self._recent):
+                return self.newest, None
+            return self.newest, set(itertools.islice(reversed(self._recent), count))
 
     def read(self, name: str, after: int, limit: int) -> Batch:
         with self._lock:
@@ -133,6 +145,19 @@ class MemoryBroker(Broker):
 
     def read(self, channel: str, after: int, limit: int) -> Batch:
         return self._log().read(channel, after, limit)
+
+    def poll(self, channels: Iterable[str], after: int, limit: int) -> Merged:
+        log = self._log()
+        newest, touched = log.appended_to(after)
+        if touched is None:
+            return super().poll(channels, after, limit)
+        wanted = touched.intersection(channels)
+        if not wanted:
+            return Merged(log.epoch, [], newest, newest, {})
+        merged = super().poll(wanted, after, limit)
+        # What was appended since may be on a channel that was not looked at.
+        entries = [entry for entry in merged.entries if entry.seq <= newest]
+        return merged._replace(entries=entries, until=min(merged.until, newest), newest=newest)
 
     def newest(self) -> Position:
         log = self._log()

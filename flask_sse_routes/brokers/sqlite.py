@@ -1,9 +1,9 @@
 """The broker of one machine: a SQLite file that several processes append to and follow.
 
-Floor 1. WAL, so that readers and the writer do not wait for each other; AUTOINCREMENT, so
-that no seq is given out twice; no busy timeout, because SQLite would sleep in C and freeze
-a gevent worker: a busy database is tried again after a cooperative sleep. Processes wake
-each other by `bell`.
+Floor 1. WAL, so that readers and the writer do not wait for each other; the last row stays, so
+that no seq is given out twice; no busy timeout, because SQLite would sleep in C and freeze a
+gevent worker: a busy database is tried again after a cooperative sleep. Processes wake each
+other by `bell`.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from .base import MAX_CHANNELS, PAGE_BYTES, Batch, Entry, Merged, page
 
-# An entry costs a page of the table, one of the index and one of the sequence: small ones write
-# less. Only a file that is made anew takes this size (bytes).
+# An entry costs a page of the table and one of the index: small ones write less. Only a file that
+# is made anew takes this size (bytes).
 PAGE_SIZE = 1024
 # Pages in the write-ahead log at which an append has to move them itself and waits for the disk.
 # The background does it long before.
@@ -31,8 +31,7 @@ INDEXED_CHANNELS = 100
 SCHEMA = (
     """
     CREATE TABLE IF NOT EXISTS entries (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, at REAL NOT NULL,
-        body BLOB NOT NULL)
+        seq INTEGER PRIMARY KEY, channel TEXT NOT NULL, at REAL NOT NULL, body BLOB NOT NULL)
     """,
     "CREATE INDEX IF NOT EXISTS entries_of_channel ON entries (channel, seq)",
     """
@@ -43,7 +42,10 @@ SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID",
 )
 APPEND = "INSERT INTO entries (channel, at, body) VALUES (?, ?, ?)"
-NEWEST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries'"
+# SQLite gives out the largest number in the table and one more. AUTOINCREMENT would keep it in
+# a page of its own, which costs a third of an append; here the last row stays, emptied if need be.
+NEWEST = "SELECT coalesce(max(seq), 0) FROM entries"
+EMPTY = "UPDATE entries SET channel = '', body = x'' WHERE seq = ?"
 FORGOTTEN = "SELECT coalesce(max(value), 0) FROM meta WHERE name = 'forgotten'"
 NOTE_TRIM = """
     INSERT INTO trims VALUES (?, ?)
@@ -169,11 +171,16 @@ def expire(database: sqlite3.Connection, oldest: float) -> bool:
     )
     expired = list(itertools.takewhile(lambda row: row[2] < oldest, rows))
     rows.close()
-    if not expired:
+    noted = [(channel, seq) for seq, channel, _ in expired if channel]
+    if not noted:
         return False
     with _writing(database):
-        database.executemany(NOTE_TRIM, [(channel, seq) for seq, channel, _ in expired])
-        database.execute("DELETE FROM entries WHERE seq <= ?", (expired[-1][0],))
+        last = expired[-1][0]
+        if last == newest(database):
+            database.execute(EMPTY, (last,))
+            last -= 1
+        database.executemany(NOTE_TRIM, noted)
+        database.execute("DELETE FROM entries WHERE seq <= ?", (last,))
     return len(expired) == TRIM_ROWS
 
 

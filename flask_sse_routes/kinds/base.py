@@ -39,6 +39,8 @@ class Runtime(Protocol):
 
     streams: Streams
     identify: Any
+    # What a kind has worked out about a route, by the `id` of the route, which it keeps.
+    rules: dict[int, Any]
 
     def obey(self) -> None:
         """Be ready for revocations."""
@@ -119,13 +121,14 @@ class Call:
         """Run the cleanup hooks in an app context of their own."""
         ctx.outcome = outcome
         ctx.error = error
-        if not run.needs_cleanup:
-            return
         try:
-            with self.app.app_context():
-                run.cleanup()
+            if run.needs_cleanup:
+                with self.app.app_context():
+                    run.cleanup()
         except Exception:
             log.exception("%s: a teardown function failed after cleanup", self.route.owner)
+        finally:
+            ctx.error = None  # its traceback holds the context: a cycle
 
 
 class Kind:

@@ -159,8 +159,11 @@ class TestAway:
             with contextlib.ExitStack() as stack:
                 # Who waits behind a call that fails does not begin to wait anew.
                 took: list[float] = []
+
+                def measure() -> None:
+                    took.append(seconds_until_unavailable(used.newest))
+
                 for _ in range(10):
-                    measure = lambda: took.append(seconds_until_unavailable(used.newest))  # noqa: E731
                     thread = threading.Thread(target=measure)
                     thread.start()
                     stack.callback(thread.join)

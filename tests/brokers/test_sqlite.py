@@ -6,7 +6,6 @@ import gc
 import os
 import random
 import shutil
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -18,7 +17,7 @@ import pytest
 
 from flask_sse_routes.brokers import sqlite as sqlite_broker
 from flask_sse_routes.brokers import sqlite_log
-from flask_sse_routes.brokers.base import Entry, Position
+from flask_sse_routes.brokers.base import Batch, Entry, Position
 from flask_sse_routes.brokers.sqlite import SqliteBroker
 from flask_sse_routes.contract import walk
 from flask_sse_routes.errors import BrokerUnavailable
@@ -219,11 +218,13 @@ class TestLife:
         assert make_sqlite().newest() == before
 
     def test_a_number_is_not_given_out_twice(self, path: Path, make_sqlite: MakeSqlite) -> None:
+        """Not even when everything has reached its age."""
         last = [make_sqlite().append("a", b"x") for _ in range(3)][-1]
-        rows(path, "SELECT 1")
-        database = sqlite3.connect(path)
-        with database:
-            database.execute("DELETE FROM entries")
+        database = sqlite_log.connect(str(path))
+        for _ in range(2):
+            sqlite_log.expire(database, time.time() + 60)
+            assert make_sqlite().read("a", 0, 9) == Batch(last.epoch, [], last.seq, last.seq)
+            assert rows(path, "SELECT seq, channel, body FROM entries") == [(last.seq, "", b"")]
         database.close()
         assert make_sqlite().newest() == last
         assert make_sqlite().append("a", b"x") == Position(last.epoch, last.seq + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +24,7 @@ from flask_sse_routes.brokers.memory import MemoryBroker
 from flask_sse_routes.extension import runtime_of
 from flask_sse_routes.publishing import Channels
 from flask_sse_routes.testing import TestStream, sse_client
+from flask_sse_routes.wire import Decoder
 
 
 class Site:
@@ -61,10 +63,11 @@ class Site:
 
     def close(self) -> None:
         """Have the tail end, which a process otherwise keeps."""
-        channels = self.channels
-        if channels._control is not None:
-            channels._control.close("shutdown")
-        channels.broker.close()
+        self.channels.close()
+
+
+# Bodies that no app publishes.
+NOT_JSON = (b"", b"\nnot json", b"named\n", b"\n\xff", b"\n[1", b"\xff\n{}", b"\n" + b"[" * 100_000)
 
 
 class FlakyBroker(MemoryBroker):
@@ -138,7 +141,7 @@ class MortalBroker(FlakyBroker):
         if after in self.hold and len(self._lives) == 1:
             self.held.set()
             self.gate.wait()
-        return super().poll(channels, after, limit)
+        return self._lives[-1].poll(channels, after, limit)
 
     def close(self) -> None:
         for life in self._lives:
@@ -153,6 +156,18 @@ def numbers(events: Iterable[Event]) -> list[int]:
 def take(stream: TestStream, count: int, timeout: float = 10.0) -> list[Event]:
     """Return the next events."""
     return [stream.next(timeout) for _ in range(count)]
+
+
+def events_of(response: Any, count: int) -> list[Event]:
+    """Read a raw response until it has brought so many events; heartbeats keep the limit."""
+    decoder, events = Decoder(), []
+    deadline = time.monotonic() + 15
+    while len(events) < count:
+        assert time.monotonic() < deadline, f"{len(events)} of {count} events"
+        chunk = response.chunk()
+        assert chunk, f"it ended after {len(events)} events"
+        events += decoder.feed(chunk)
+    return events
 
 
 def user_of(request: Any) -> Any:

@@ -5,31 +5,18 @@ from __future__ import annotations
 import json
 import random
 import threading
-import time
 from typing import Any
 
 import pytest
 
-from flask_sse_routes import Event, Subscription, define_route, rings
+from flask_sse_routes import Subscription, define_route, rings
 from flask_sse_routes.extension import runtime_of
 from flask_sse_routes.testing import StreamTimeout
 from flask_sse_routes.wire import Decoder
 
-from .sites import FlakyBroker, MortalBroker, Site, numbers, take
+from .sites import FlakyBroker, MortalBroker, Site, events_of, numbers, take
 
 BEHIND = 1500
-
-
-def events_of(response: Any, count: int) -> list[Event]:
-    """Read a raw response until it has brought so many events; heartbeats keep the limit."""
-    decoder, events = Decoder(), []
-    deadline = time.monotonic() + 15
-    while len(events) < count:
-        assert time.monotonic() < deadline, f"{len(events)} of {count} events"
-        chunk = response.chunk()
-        assert chunk, f"it ended after {len(events)} events"
-        events += decoder.feed(chunk)
-    return events
 
 
 def test_a_stream_without_a_position_begins_with_ready_and_has_one_then(
@@ -112,105 +99,6 @@ def test_after_wins_over_what_the_client_sent(make_site: Any) -> None:
     ids = [site.publish("a", n) for n in range(4)]
     with site.client.open(f"/api/later?id={ids[0]}", last_event_id=ids[2]) as stream:
         assert [event.id for event in take(stream, 3)] == ids[1:]
-
-
-def test_where_lets_pass_what_it_says(make_site: Any, broker_url: str) -> None:
-    seen: list[Event] = []
-
-    def wanted(event: Event) -> bool:
-        seen.append(event)
-        return bool(event.data["n"] % 7 == 0)
-
-    site: Site
-    follow = define_route(lambda: site.sse.subscribe("a", where=wanted), kind="sse")
-    site = make_site({"some": follow}, SSE_BROKER_URL=broker_url, SSE_HISTORY=10_000)
-    first = site.publish("a", {"n": -1})
-    old = [site.publish("a", {"n": n}, event="number") for n in range(BEHIND)]
-    with site.client.open("/api/some", last_event_id=first) as stream:
-        assert [event.id for event in take(stream, len(old[::7]))] == old[::7]
-        site.publish("a", {"n": 1})
-        new = site.publish("a", {"n": 7})
-        assert stream.next().id == new
-    assert {(type(e.id), e.event) for e in seen} == {(str, "number"), (str, None)}
-
-
-@pytest.mark.parametrize("behind", [0, 1, 600])
-def test_a_where_that_fails_ends_the_stream_with_an_error(make_site: Any, behind: int) -> None:
-    def fail(event: Event) -> bool:
-        return bool(event.data["n"] < 599 or event.data["missing"])
-
-    some = define_route(lambda: site.sse.subscribe("a", where=fail), kind="sse")
-    site: Site = make_site({"some": some})
-    first = site.publish("a", {"n": -1})
-    for n in range(behind):
-        site.publish("a", {"n": n if behind > 1 else 599})
-    stream = site.client.open("/api/some", last_event_id=first)
-    if behind == 1:
-        assert stream.status == 500  # the first page is read before the head leaves
-    else:
-        if not behind:
-            site.publish("a", {"n": 599})
-        events = list(stream)
-        assert events[-1].event == "error"
-        assert str(events[-1].id).endswith("~end")
-    stream.close()
-    assert site.sse.stats().ended == {} if behind == 1 else {"error": 1}
-
-
-def test_a_snapshot_comes_first_and_then_what_came_after_it(
-    make_site: Any, broker_url: str
-) -> None:
-    taken: list[int] = []
-
-    def picture() -> Any:
-        taken.append(1)
-        return {"taken": len(taken), "line": "a\u2028b"}
-
-    site: Site
-    routes = {
-        "state": define_route(lambda: site.sse.subscribe("a", snapshot=picture), kind="sse"),
-    }
-    site = make_site(routes, SSE_BROKER_URL=broker_url)
-    old = site.publish("a", "old")
-    with site.client.open("/api/state") as stream:
-        event = stream.next()
-        assert (event.event, event.id) == ("snapshot", old)
-        assert json.loads(event.data) == {"taken": 1, "line": "a\u2028b"}
-        new = site.publish("a", "new")
-        assert stream.next().id == new
-    with site.client.open("/api/state", last_event_id=event.id) as stream:
-        assert stream.next().id == new
-    assert len(taken) == 1, "one that resumes has its picture"
-    with site.client.open("/api/state", last_event_id="gone-7") as stream:
-        assert [e.event for e in take(stream, 2)] == ["reset", "snapshot"]
-
-
-def test_what_is_published_while_a_snapshot_is_taken_is_not_lost(make_site: Any) -> None:
-    during: list[str] = []
-
-    def picture() -> str:
-        during.append(site.publish("a", "during"))
-        return "picture"
-
-    site: Site
-    routes = {"state": define_route(lambda: site.sse.subscribe("a", snapshot=picture), kind="sse")}
-    site = make_site(routes)
-    with site.client.open("/api/state") as stream:
-        assert stream.next().event == "snapshot"
-        assert stream.next().id == during[0]
-
-
-def test_a_snapshot_that_fails_is_an_error_before_the_first_byte(make_site: Any) -> None:
-    def picture() -> Any:
-        raise LookupError("no picture")
-
-    site: Site
-    routes = {"state": define_route(lambda: site.sse.subscribe("a", snapshot=picture), kind="sse")}
-    site = make_site(routes)
-    stream = site.client.open("/api/state")
-    assert stream.status == 500
-    stream.close()
-    assert not site.channels.hub.rings.get("a")
 
 
 def test_a_handler_that_fails_on_an_id_does_not_make_a_stream(make_site: Any) -> None:

@@ -56,6 +56,16 @@ def first_events(response: Any) -> list[Any]:
     return events
 
 
+def first_event(response: Any) -> Any:
+    """Read a stream up to its first event."""
+    decoder, events = Decoder(), []
+    while not events:
+        chunk = response.chunk()
+        assert chunk
+        events += decoder.feed(chunk)
+    return events[0]
+
+
 @pytest.mark.parametrize("way", ["header", "query"])
 def test_hostile_positions(make_site: Any, broker_url: str, wsgi: Any, way: str) -> None:
     site: Site = make_site(SSE_BROKER_URL=broker_url)
@@ -116,9 +126,19 @@ def test_a_listening_handler_survives_them_too(make_site: Any, wsgi: Any) -> Non
     site: Site = make_site(
         {"relay": define_route(relay, kind="sse", open_timeout=0)}, SSE_HISTORY=100
     )
-    newest = site.publish("mine", 1)
-    site.publish("secret", "secret")
+    site.publish("mine", 1)
+    newest = site.publish("secret", "secret")
+    resets = 0
     for text in hostile(newest.split("-")[0], 2)[:100]:
         response = wsgi(site.app, "/api/relay", HTTP_LAST_EVENT_ID=text)
         assert response.status == 200
+        event = first_event(response)
+        if event.event == "reset":
+            resets += 1
+            assert json.loads(event.data) == {"reason": "epoch"}
+            assert event.id == newest
+        else:  # a position that might have been handed out
+            assert text.strip() == f"{newest.split('-')[0]}-0", text
         response.close()
+    assert resets > 90
+    assert site.sse.stats().resets == resets

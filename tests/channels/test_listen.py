@@ -11,7 +11,7 @@ import pytest
 
 from flask_sse_routes import Event, concurrency, define_route
 
-from .sites import FlakyBroker, MortalBroker, Site, take
+from .sites import NOT_JSON, FlakyBroker, MortalBroker, Site, take
 
 
 @pytest.fixture(name="relay")
@@ -35,6 +35,7 @@ def followed(site: Site, eventually: Any) -> None:
 def test_a_handler_transforms_events_and_its_stream_resumes(relay: Site, eventually: Any) -> None:
     with relay.client.open("/api/relay") as stream:
         followed(relay, eventually)
+        assert stream.next().event == "ready"
         ids = [relay.publish("ab"[n % 2], n) for n in range(10)]
         events = take(stream, 10)
     assert [event.id for event in events] == ids
@@ -43,6 +44,46 @@ def test_a_handler_transforms_events_and_its_stream_resumes(relay: Site, eventua
     missed = [relay.publish("a", n) for n in range(3)]
     with relay.client.open("/api/relay", last_event_id=ids[7]) as stream:
         assert [event.id for event in take(stream, 5)] == ids[8:] + missed
+
+
+def test_a_stream_has_a_position_before_its_first_event(relay: Site) -> None:
+    newest = relay.publish("b", "old")
+    with relay.client.open("/api/relay") as stream:
+        ready = stream.next()
+        assert (ready.event, ready.data, ready.id) == ("ready", "{}", newest)
+    missed = relay.publish("a", "missed")
+    with relay.client.open("/api/relay", last_event_id=ready.id) as stream:
+        assert stream.next().id == missed
+
+
+@pytest.mark.parametrize("sent", ["garbage", "a b", "ö", "x" * 300, "gone-7", "{epoch}-99"])
+@pytest.mark.parametrize("way", ["header", "query"])
+def test_a_position_that_is_none_is_told_as_a_reset(relay: Site, sent: str, way: str) -> None:
+    newest = relay.publish("a", "old")
+    text = sent.format(epoch=newest.split("-")[0])
+    given: dict[str, Any] = {"last_event_id": text}
+    if way == "query":
+        given = {"query_string": {"last_event_id": text}}
+    with relay.client.open("/api/relay", **given) as stream:
+        reset = stream.next()
+        assert (reset.event, reset.id) == ("reset", newest)
+        assert json.loads(reset.data) == {"reason": "epoch"}
+        new = relay.publish("a", "new")
+        assert stream.next().id == new
+    assert relay.sse.stats().resets == 1
+
+
+def test_what_is_no_json_is_left_out(relay: Site) -> None:
+    with relay.client.open("/api/relay") as stream:
+        assert stream.next().event == "ready"
+        before = relay.publish("a", 1)
+        for body in NOT_JSON:
+            relay.channels.broker.append("ab"[len(body) % 2], body)
+        after = relay.publish("b", 2)
+        assert [event.id for event in take(stream, 2)] == [before, after]
+    with relay.client.open("/api/relay", last_event_id=before) as stream:
+        assert stream.next().id == after
+    assert [event.data for event in relay.sse.history("a")] == [1]
 
 
 def test_it_ends_with_its_stream(relay: Site, eventually: Any) -> None:
@@ -60,14 +101,18 @@ def test_a_gap_is_told_to_the_client(make_site: Any, mortal: MortalBroker, event
     site: Site = make_site({"relay": define_route(handler, kind="sse", open_timeout=0.05)})
     with site.client.open("/api/relay") as stream:
         followed(site, eventually)
+        assert stream.next().event == "ready"
         before = site.publish("a", 1)
         assert stream.next().id == before
         mortal.die()
         assert (stream.next().event, stream.received[-1].data) == ("reset", '{"reason":"epoch"}')
+        assert site.sse.stats().resets == 1
         new = site.publish("a", 2)
         assert stream.next().id == new
     with site.client.open("/api/relay", last_event_id=before) as stream:
         assert stream.next().event == "reset"
+        assert site.sse.stats().resets == 2
+    assert site.sse.stats().resets == 2
 
 
 def test_outside_a_stream_it_goes_on_for_ever_and_tells_a_gap(

@@ -13,7 +13,9 @@ from flask_sse_routes import (
     ConfigError,
     EventError,
     OutputError,
+    PositionGone,
     SSERoutes,
+    StreamError,
     broker_from_url,
     define_route,
 )
@@ -122,9 +124,35 @@ def test_history_is_read_from_an_id_or_from_the_end(make_site: Any, broker_url: 
     for limit in (0, -1, 1001):
         with pytest.raises(ValueError, match="limit"):
             site.sse.history("a", limit=limit)
-    for after in ("", "garbage", "other-1"):
-        with pytest.raises(ValueError, match="after"):
-            site.sse.history("a", after=after)
+
+
+@pytest.mark.parametrize("after", ["", "garbage", "other-1", "{epoch}-3", "x" * 300])
+def test_history_after_an_id_that_nobody_has_is_gone(
+    make_site: Any, broker_url: str, after: str
+) -> None:
+    site = make_site(SSE_BROKER_URL=broker_url)
+    first, last = (site.publish("a", n) for n in range(2))
+    with pytest.raises(PositionGone) as gone:
+        site.sse.history("a", after=after.format(epoch=first.split("-")[0]))
+    assert (gone.value.reason, gone.value.status) == ("epoch", 410)
+    assert isinstance(gone.value, StreamError)
+    assert site.sse.history("a", after=last) == []
+
+
+def test_history_that_lost_entries_after_an_id_is_gone(make_site: Any) -> None:
+    site: Site
+    recent = define_route(lambda after: len(site.sse.history("a", after=after)))
+    site = make_site({"recent": recent}, SSE_HISTORY=10)
+    ids = [site.publish("a", n) for n in range(30)]
+    quiet = site.publish("b", "of which nothing was removed")
+    assert [e.id for e in site.sse.history("a", after=ids[19])] == ids[20:]
+    with pytest.raises(PositionGone) as gone:
+        site.sse.history("a", after=ids[18])
+    assert (gone.value.reason, gone.value.status) == ("trimmed", 410)
+    assert [e.id for e in site.sse.history("b", after=ids[0])] == [quiet]
+    assert site.client.http.get(f"/api/recent?after={ids[19]}").json == 10
+    answer = site.client.http.get(f"/api/recent?after={ids[18]}")
+    assert (answer.status_code, answer.content_type) == (410, "application/problem+json")
 
 
 def test_the_end_of_a_long_history_is_its_end(make_site: Any) -> None:

@@ -25,8 +25,8 @@ LONG = os.environ.get("SSE_TESTS_LONG") == "true"
 RESTARTS = 10 if LONG else 3
 CHANNELS = ("a", "b")
 LAST = "the last one"
-# The promise is one second; a busy machine gets some more.
-FAST = 1.5
+# Seconds in which publishing fails, as it is promised, and what a busy machine may add.
+FAST, ALLOWANCE = 1.0, 0.1
 
 
 class Publisher:
@@ -136,7 +136,9 @@ def test_restarts_under_load(redis_server: RedisServer, server: Server, follow: 
         failed, beats = len(publisher.failures), [f.heartbeats for f in steady]
         wait_for(lambda n=failed: len(publisher.failures) > n, "publishing fails", 2)
         wait_for(
-            lambda beats=beats: all(f.heartbeats > n + 1 for f, n in zip(steady, beats)),  # noqa: B905
+            lambda beats=beats: all(
+                f.heartbeats > n + 1 for f, n in zip(steady, beats, strict=True)
+            ),
             "streams stay open and have their heartbeats",
         )
         redis_server.start()
@@ -147,7 +149,7 @@ def test_restarts_under_load(redis_server: RedisServer, server: Server, follow: 
     for follower in steady + restless:
         follower.join(1)
         check(follower, publisher.ids)
-    assert max(publisher.failures) < FAST
+    assert max(publisher.failures) < FAST + ALLOWANCE
     for follower in steady:
         assert follower.connections == 1, "its stream was cut"
         assert resets(follower) == RESTARTS

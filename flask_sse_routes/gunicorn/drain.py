@@ -1,6 +1,6 @@
-"""What gunicorn's own gevent and gthread workers need: streams that end when they should.
+"""Streams end when their gunicorn worker is to stop, whatever its class.
 
-Floor 3. In `gunicorn.conf.py`: `from flask_sse_routes.gunicorn import post_worker_init`.
+Floor 3. Runs in each worker, from its start on.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from . import concurrency
-from .streams import PROCESS, drain_all
+from .. import concurrency
+from ..streams import PROCESS, drain_all
 
 # Seconds between looks at the worker, and how long before `graceful_timeout` all must end.
 LOOK = 0.1

@@ -1,0 +1,25 @@
+"""What gunicorn needs for streams: a hook for its own workers, and a faster worker.
+
+Floor 3. In `gunicorn.conf.py`: `from flask_sse_routes.gunicorn import post_worker_init`, for
+gunicorn's gevent and gthread workers; or `gunicorn -k flask_sse_routes.gunicorn.SSEWorker`, which
+does that by itself. Only the latter imports gevent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .drain import post_worker_init
+
+if TYPE_CHECKING:
+    from .worker import SSEWorker
+
+__all__ = ["SSEWorker", "post_worker_init"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SSEWorker":
+        from .worker import SSEWorker
+
+        return SSEWorker
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

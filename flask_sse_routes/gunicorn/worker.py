@@ -1,0 +1,138 @@
+"""`SSEWorker`: gunicorn's gevent worker, whose streams cost neither a greenlet nor a context.
+
+Floor 3. `Application` stands between gunicorn and the app: where what the app returned is a
+stream's own body, it sends the head, takes the connection over and ends the request.
+"""
+
+from __future__ import annotations
+
+import _socket
+import contextlib
+import logging
+import os
+import sys
+import time
+from typing import Any
+
+from gunicorn.http.wsgi import Response
+from gunicorn.workers.ggevent import GeventWorker
+
+from ..concurrency import breathe
+from ..offload import get_offload
+from ..streams import access_log, drain_all, wait_for_all
+from ..transport import StreamBody
+from .drain import MARGIN, post_worker_init
+
+# Seconds between looks at the last streams of a worker that stops.
+LOOK = 0.05
+
+
+class Application:
+    """The WSGI app as gunicorn calls it."""
+
+    def __init__(self, app: Any, worker: SSEWorker) -> None:
+        self._app = app
+        self._worker = worker
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        result = self._app(environ, start_response)
+        if type(result) is not StreamBody:
+            self._worker.count_request()
+            return result
+        response = getattr(start_response, "__self__", None)
+        raw = _take_socket(environ, response)
+        if raw is not None:
+            _offload(result, response, raw)
+            # gunicorn ends the request by it, and closes its own descriptor.
+            raise StopIteration
+        return result
+
+
+def _take_socket(environ: dict[str, Any], response: Any) -> Any:
+    """Return a descriptor of our own for the connection, unless it is one to leave alone.
+
+    That is TLS, HTTP/2, the uwsgi protocol, and whatever is not a plain answer to be streamed.
+    """
+    if type(response) is not Response or response.headers_sent or response.cfg.is_ssl:
+        return None
+    if getattr(response.cfg, "protocol", "http") != "http" or response.response_length is not None:
+        return None
+    if environ["REQUEST_METHOD"] == "HEAD" or response.status_code != 200 or response.upgrade:
+        return None
+    try:
+        return _socket.socket(fileno=os.dup(response.sock.fileno()))
+    except OSError:  # no descriptor left
+        return None
+
+
+def _offload(body: StreamBody, response: Any, raw: Any) -> None:
+    """Send the head as gunicorn would, and go on without it."""
+    response.force_close()
+    response.chunked = False
+    try:
+        response.send_headers()
+        raw.settimeout(0)
+    except BaseException:
+        raw.close()
+        body.close()
+        raise
+    stream, on_close = body.hand_over()
+    assert stream is not None
+    get_offload().take_over(stream, raw, on_close)
+
+
+class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's gevent worker with streams taken off its hands.
+
+    Requests that became streams do not count towards `max_requests`. When it is to stop, the
+    streams end so that their clients go elsewhere, and it waits for what cleans up.
+    """
+
+    alive: bool
+    max_requests: int
+    wsgi: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Counted here, because gunicorn counts a request before anybody knows what it becomes.
+        self._requests_left, self.max_requests = self.max_requests, sys.maxsize
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self.wsgi = Application(self.wsgi, self)
+        self._log_streams()
+        post_worker_init(self)
+
+    def _log_streams(self) -> None:
+        """Note the ends of streams where gunicorn notes requests."""
+        if self.cfg.accesslog:
+            access_log.handlers = self.log.access_log.handlers
+            access_log.setLevel(logging.INFO)
+            access_log.propagate = False
+
+    def count_request(self) -> None:
+        """Count a request that has been answered; stop after the last one."""
+        self._requests_left -= 1
+        if self._requests_left <= 0 and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+
+    def run(self) -> None:
+        try:
+            super().run()
+        finally:
+            self._end_streams()
+
+    def _end_streams(self) -> None:
+        drain_all(everything=False)
+        deadline = time.monotonic() + max(MARGIN, self.cfg.graceful_timeout - MARGIN)
+        while not wait_for_all(LOOK) and time.monotonic() < deadline:
+            self.notify_quietly()
+        drain_all(everything=True)
+        wait_for_all(MARGIN)
+        breathe()
+
+    def notify_quietly(self) -> None:
+        """Tell the arbiter that this worker lives; it may be gone itself."""
+        with contextlib.suppress(SystemExit, OSError):
+            self.notify()

@@ -1,0 +1,375 @@
+"""The fast transport: one task writes to the sockets of many streams.
+
+Floor 1, for servers under gevent whose worker hands a connection over once its head is sent
+(`gunicorn.SSEWorker`). A stream costs a `Connection` here instead of a greenlet, and those
+that have got the same of the same channels are served as a `Group`. Sends never wait; one
+epoll tells which clients are gone, and which take bytes again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import select
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from . import concurrency
+from .channels import ChannelHub
+from .clock import get_clock
+from .followers import ChannelSource
+from .groups import Group
+from .sockets import GONE, ClientSocket
+from .stream import NOWHERE, Stream
+from .wire import HEARTBEAT
+
+log = logging.getLogger(__name__)
+
+# Sends between two looks at the time, and seconds after which others have their turn.
+BATCH = 32
+TURN = 0.002
+# Width of the slots in which heartbeats are due, and seconds between looks at who is stuck.
+SLOT = 0.25
+LOOK = 1.0
+# Bytes of a request that nobody has read, thrown away before closing: else the kernel would
+# reset the connection, and with it what the client has not read yet.
+UNREAD = 64 * 1024
+WRITABLE = select.POLLOUT
+
+Key = tuple[ChannelHub, tuple[str, ...]]
+
+
+class Servable(Protocol):
+    """What waits for its turn to send."""
+
+    marked: bool
+
+    def serve(self) -> None:
+        """Send what there is."""
+
+
+class Connection:
+    """One stream's socket, taken over from the server."""
+
+    __slots__ = (
+        "_group_bytes",
+        "_group_events",
+        "beats",
+        "group",
+        "key",
+        "marked",
+        "offload",
+        "on_close",
+        "rest",
+        "sent_at",
+        "socket",
+        "source",
+        "stream",
+        "write",
+    )
+
+    def __init__(
+        self, offload: Offload, stream: Stream, raw: Any, on_close: Callable[[], None] | None
+    ) -> None:
+        self.offload = offload
+        self.stream = stream
+        self.source = stream.source if isinstance(stream.source, ChannelSource) else None
+        self.key: Key | None = None
+        if self.source is not None and self.source.plain:
+            self.key = self.source.hub, self.source.channels
+        self.socket = ClientSocket(raw)
+        self.write: Callable[[bytes | memoryview], int] = raw.send
+        self.on_close = on_close
+        # What the socket has not taken of the last chunk.
+        self.rest: memoryview | None = None
+        self.sent_at = time.monotonic()
+        self.marked = False
+        self.beats = False
+        self.group: Group | None = None
+        self._group_events = self._group_bytes = 0
+
+    def mark(self) -> None:
+        """Have it served soon."""
+        if not self.marked:
+            self.marked = True
+            self.offload.add_ready(self)
+
+    def serve(self) -> None:
+        """Send the next chunk, if there is one and the socket has taken the last."""
+        if self.rest is not None or self.stream.transport is not self:
+            return
+        data = self._next()
+        if not data:
+            return
+        self.sent_at = time.monotonic()
+        if not self.send(data):
+            return
+        if self.stream.over:
+            self.offload.finish(self, delivered=True)
+        elif self.source is not None and self.group is None:
+            self.mark()  # until there is nothing more
+
+    def _next(self) -> bytes:
+        stream = self.stream
+        if self.group is not None:
+            if stream.calm:
+                return self._heartbeat()
+            self.group.release(self)
+        self.beats = False
+        data = stream.chunk()
+        stream.sent()
+        if not data and stream.over:
+            self.offload.finish(self, delivered=stream.reason != "disconnected")
+        elif not data and stream.calm and self.source is not None and self.source.on_ring:
+            self.offload.join(self)
+        return data
+
+    def _heartbeat(self) -> bytes:
+        """Return a heartbeat for one of a group, which stays in it."""
+        due, self.beats = self.beats, False
+        if not due:
+            return b""
+        self.stream.heartbeats += 1
+        self.stream.bytes += len(HEARTBEAT)
+        return HEARTBEAT
+
+    def send(self, data: bytes) -> bool:
+        """Send without waiting; tell whether all of it went, and keep what did not."""
+        try:
+            sent = self.write(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.offload.finish(self, delivered=False)
+            return False
+        if sent == len(data):
+            return True
+        self.hold(data, sent)
+        return False
+
+    def hold(self, data: bytes, sent: int) -> None:
+        """Keep what the client does not take yet; it goes on when it does."""
+        if self.group is not None:
+            self.group.release(self)
+        self.rest = memoryview(data)[sent:]
+        self.offload.hold(self)
+
+    def go_on(self, rest: memoryview) -> bool:
+        """Send more of what was kept; tell whether that was all."""
+        with contextlib.suppress(BlockingIOError):
+            sent = self.write(rest)
+            self.rest = rest[sent:] if sent < len(rest) else None
+        return self.rest is None
+
+    def beat(self, now: float) -> None:
+        """Look at the client, and send a heartbeat after enough silence; on the clock."""
+        if self.rest is not None:
+            return
+        self.stream.look(now)
+        if now - self.last_sent >= self.stream.heartbeat:
+            self.beats = True
+            if self.group is not None and self.stream.calm:
+                self.mark()
+            else:
+                self.stream.beat()
+
+    @property
+    def last_sent(self) -> float:
+        """When something was sent last (`time.monotonic`)."""
+        return self.sent_at if self.group is None else max(self.sent_at, self.group.sent_at)
+
+    def enter(self, group: Group) -> None:
+        """Be one of a group from now on."""
+        self.group = group
+        self._group_events, self._group_bytes = group.events, group.bytes
+
+    def leave(self) -> None:
+        """Be on its own again."""
+        if self.group is not None:
+            self.count()
+            self.sent_at = self.last_sent
+            self.group = None
+
+    def count(self) -> None:
+        """Add to the stream's counters what the group has sent since the last time."""
+        group = self.group
+        if group is not None:
+            self.stream.events += group.events - self._group_events
+            self.stream.bytes += group.bytes - self._group_bytes
+            self._group_events, self._group_bytes = group.events, group.bytes
+
+
+class Offload:
+    """The connections that were taken over in this process."""
+
+    def __init__(self) -> None:
+        self._connections: dict[int, Connection] = {}
+        self._keys: Counter[Key] = Counter()
+        self._groups: dict[Key, Group] = {}
+        self._epoll = concurrency.epoll()
+        self._watcher: object = None
+        self._ready: deque[Servable] = deque()
+        self._signal = threading.Event()
+        self._turn = 0.0
+        self._sends = 0
+        self._slots: dict[int, list[Connection]] = {}
+        self._slot = 0
+        self._stuck: set[Connection] = set()
+        self._look_at = 0.0
+
+    def take_over(
+        self, stream: Stream, raw: Any, on_close: Callable[[], None] | None = None
+    ) -> None:
+        """Serve a stream on a plain non-blocking socket, which is closed at its end.
+
+        `on_close` is called when the stream is over.
+        """
+        if self._watcher is None:
+            self._begin()
+        connection = Connection(self, stream, raw, on_close)
+        if connection.key is not None:
+            self._keys[connection.key] += 1
+        stream.hand_over(connection.socket, connection)
+        stream.sent()
+        self._connections[connection.socket.fd] = connection
+        self._epoll.register(connection.socket.fd, GONE)
+        self._await_beat(connection, connection.sent_at)
+        connection.mark()
+
+    def add_ready(self, servable: Servable) -> None:
+        """Put it into the row of those that have something to send."""
+        self._ready.append(servable)
+        if not self._signal.is_set():
+            self._signal.set()
+
+    def pace(self, sends: int = 1) -> None:
+        """Count sends; let others have their turn when theirs has come."""
+        self._sends += sends
+        if self._sends < BATCH:
+            return
+        self._sends = 0
+        if time.monotonic() - self._turn > TURN:
+            concurrency.breathe()
+            self._turn = time.monotonic()
+
+    def join(self, connection: Connection) -> None:
+        """Put a connection that has got everything with others that follow the same."""
+        key, source = connection.key, connection.source
+        if key is None or source is None or self._keys[key] < 2:
+            return
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group(self, *key, source.position)
+        group.add(connection, source)
+
+    def forget_group(self, group: Group) -> None:
+        """Let go of a group without members."""
+        del self._groups[group.hub, group.channels]
+
+    def hold(self, connection: Connection) -> None:
+        """Go on with a connection when its client takes bytes again."""
+        connection.stream.held_up()
+        self._stuck.add(connection)
+        with contextlib.suppress(OSError):  # it is gone, and about to be closed
+            self._epoll.modify(connection.socket.fd, GONE | WRITABLE)
+
+    def finish(self, connection: Connection, *, delivered: bool) -> None:
+        """Close a connection; calling again does nothing."""
+        fd = connection.socket.fd
+        if self._connections.get(fd) is not connection:
+            return
+        del self._connections[fd]
+        if connection.group is not None:
+            connection.group.release(connection)
+        if connection.key is not None:
+            self._keys[connection.key] -= 1
+            if not self._keys[connection.key]:
+                del self._keys[connection.key]
+        self._stuck.discard(connection)
+        with contextlib.suppress(OSError):
+            self._epoll.unregister(fd)
+        connection.socket.close(UNREAD if delivered else 0)
+        connection.stream.transport = NOWHERE
+        # What cleans up may wait; nobody else's stream should.
+        concurrency.task(lambda: _end(connection, delivered), "sse-over").start()
+
+    def _begin(self) -> None:
+        self._watcher = concurrency.on_readable(self._epoll.fileno(), self._polled, "sse-offload")
+        concurrency.task(self._run, "sse-offload").start()
+        self._slot = int(time.monotonic() / SLOT)
+        get_clock().at(time.monotonic() + SLOT, self._tick)
+
+    def _run(self) -> None:
+        while True:
+            self._signal.clear()
+            if not self._ready:
+                self._signal.wait()
+                self._turn = time.monotonic()
+            while self._ready:
+                servable = self._ready.popleft()
+                servable.marked = False
+                try:
+                    servable.serve()
+                except Exception as error:
+                    log.exception("Sending a stream failed")
+                    if isinstance(servable, Connection):
+                        servable.stream.fail(error)
+                self.pace()
+
+    def _polled(self) -> None:
+        """Runs in the hub, so nothing in here may wait."""
+        for fd, events in self._epoll.poll(0):
+            connection = self._connections.get(fd)
+            if connection is None:
+                continue
+            try:
+                if events & GONE:
+                    self._lose(connection)
+                elif connection.rest is not None and connection.go_on(connection.rest):
+                    self._stuck.discard(connection)
+                    self._epoll.modify(fd, GONE)
+                    connection.stream.sent()
+                    connection.mark()
+            except OSError:
+                self._lose(connection)
+
+    def _lose(self, connection: Connection) -> None:
+        with contextlib.suppress(OSError):
+            self._epoll.unregister(connection.socket.fd)
+        concurrency.task(lambda: self.finish(connection, delivered=False), "sse-gone").start()
+
+    def _tick(self, now: float) -> float:
+        """Look at who is due for a heartbeat, and at who takes nothing; on the clock."""
+        first, self._slot = self._slot, int(now / SLOT) + 1
+        for slot in range(first, self._slot):
+            for connection in self._slots.pop(slot, ()):
+                if connection.stream.transport is connection:
+                    connection.beat(now)
+                    self._await_beat(connection, now)
+        if now >= self._look_at:
+            self._look_at = now + LOOK
+            for connection in list(self._stuck):
+                connection.stream.look(now)
+        return now + SLOT
+
+    def _await_beat(self, connection: Connection, now: float) -> None:
+        silent_at = connection.last_sent + connection.stream.heartbeat
+        due = silent_at if silent_at > now else now + connection.stream.heartbeat
+        until = connection.stream.until
+        if until is not None and until > now:
+            due = min(due, until)
+        self._slots.setdefault(max(int(due / SLOT), self._slot), []).append(connection)
+
+
+def _end(connection: Connection, delivered: bool) -> None:
+    try:
+        connection.stream.transport_over(delivered=delivered)
+    finally:
+        if connection.on_close is not None:
+            connection.on_close()
+
+
+get_offload: Callable[[], Offload] = concurrency.once_per_process(Offload)
