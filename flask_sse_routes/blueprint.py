@@ -127,7 +127,7 @@ def _view(route: Route, hooks: tuple[Hook, ...]) -> Callable[..., Response]:
         runtime = runtime_of(app)
         all_hooks = (*runtime.hooks, *hooks)
         actual = request._get_current_object()  # type: ignore[attr-defined]  # a proxy
-        PROCESS.multiprocess |= bool(actual.environ.get("wsgi.multiprocess"))
+        PROCESS.note(actual.environ)
         try:
             return kind.respond(Call(app, runtime, route, all_hooks, actual))
         except StreamError as error:

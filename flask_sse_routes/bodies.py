@@ -25,10 +25,20 @@ def make_body(
 ) -> bytes:
     """Return the body of an event. Raises `EventError` and `OutputError`."""
     wire.check(Event(raw="", event=event))
+    if isinstance(data, Event):
+        raise EventError(
+            "Publish an event's data, with event= for its name; the id comes by itself."
+        )
+    text = make_text(data, fallback=fallback, max_bytes=max_bytes)
+    return (event or "").encode() + b"\n" + text
+
+
+def make_text(data: Any, *, fallback: Fallback, max_bytes: int) -> bytes:
+    """Return data as JSON. Raises `EventError` and `OutputError`."""
     text = wire.escape_json(dump(data, fallback))
     if len(text) > max_bytes:
         raise EventError(
             f"An event of {len(text)} bytes is larger than SSE_MAX_EVENT_BYTES ({max_bytes}); "
             "send less, or raise it."
         )
-    return (event or "").encode() + b"\n" + text
+    return text

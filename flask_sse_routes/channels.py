@@ -11,7 +11,6 @@ seq up to which all rings are complete. What a stream sends grows in seq over it
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
 
@@ -41,7 +40,7 @@ class ChannelHub:
         self.broker = broker
         self.rings: dict[str, Ring] = {}
         # Re-entrant, because a source that is served may find that it has to settle anew.
-        self.lock = threading.RLock()
+        self.lock = concurrency.native_rlock()
         self._position = Position("", 0)
         self._followers: dict[str, dict[Follower, None]] = {}
         # Kept until a ring changes, or who follows what.

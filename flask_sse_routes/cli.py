@@ -14,7 +14,8 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from .errors import BrokerUnavailable, ConfigError
-from .extension import AppRuntime, listen, runtime_of
+from .extension import AppRuntime, runtime_of
+from .listening import listen
 from .wire import Event
 
 sse_cli = AppGroup("sse", help="Channels of server-sent events.")

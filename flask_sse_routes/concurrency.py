@@ -190,6 +190,19 @@ def native_lock() -> Any:
     return threading.Lock()
 
 
+def native_rlock() -> Any:
+    """Return a real re-entrant lock, which real threads meet in.
+
+    It belongs to a thread, so that greenlets of one never wait in it for one another: what
+    it protects from them must not switch.
+    """
+    if cooperative():
+        from gevent import monkey
+
+        return monkey.get_original("threading", "_CRLock")()
+    return threading.RLock()
+
+
 def once_per_process(make: Callable[[], Any]) -> Callable[[], Any]:
     """Return a function that makes one object per process, at its first call there.
 

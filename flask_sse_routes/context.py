@@ -44,6 +44,8 @@ VIEW_ATTRIBUTES = frozenset(
         "user_agent",
     }
 )
+# The query parameter that stands in for the header; a name that needs no escapes.
+PARAMETER = "last_event_id"
 # Ids longer than this were not handed out by this package (256 and the `~end` suffix).
 MAX_LAST_EVENT_ID = 260
 # What `flask.url_for` leaves as it is in an anchor.
@@ -68,6 +70,11 @@ class RequestView:
         object.__setattr__(self, "_request", plain)
         object.__setattr__(self, "endpoint", request.endpoint)
         object.__setattr__(self, "view_args", MappingProxyType(dict(request.view_args or {})))
+
+    @property
+    def environ(self) -> dict[str, Any]:
+        """What a new request like this one is made of: the texts of its WSGI environ."""
+        return dict(self._request.environ)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError("ctx.request is a frozen view; keep what changes in ctx.state.")
@@ -230,7 +237,11 @@ def sent_id(request: Request) -> str:
     It comes in the `Last-Event-ID` header (WHATWG HTML section 9.2), or as a query
     parameter from clients that cannot set headers.
     """
-    return request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or ""
+    environ = request.environ
+    header: str = environ.get("HTTP_LAST_EVENT_ID", "")
+    if header or PARAMETER not in environ.get("QUERY_STRING", ""):
+        return header
+    return request.args.get(PARAMETER) or ""
 
 
 def position_in(text: str) -> str | None:

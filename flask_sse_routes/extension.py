@@ -9,26 +9,27 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from flask import Flask, current_app, has_app_context, request
+from flask import Flask, current_app, has_app_context, has_request_context, request
 from flask.sansio.app import App
 from flask.wrappers import Request
 
 from . import problems
+from .bodies import make_text
+from .brokers.base import check_channel
 from .concurrency import once_per_process
 from .config import Config
-from .context import CURRENT
 from .errors import ConfigError
 from .hooks import AnyHook, Hook, flatten
+from .listening import Listening, listen
 from .publishing import Channels
-from .rings import special_frame
 from .schema import Fallback, dump
 from .streams import PROCESS, Stats, Streams
 from .subscriptions import Subscription
 from .transport import close_unsent
-from .wire import Event, escape_json
+from .wire import Event
 
 EXTENSION = "flask_sse_routes"
 
@@ -173,17 +174,20 @@ class SSERoutes:
         `event: snapshot`. `where(event)` tells which events this subscriber gets.
         """
         runtime = self._runtime()
-        text = None if snapshot is None else _text_of(snapshot, runtime.fallback)
+        text = None
+        if snapshot is not None:
+            text = _text_of(snapshot, runtime.fallback, runtime.config.max_event_bytes)
         return runtime.channels.subscription(channels, after, text, where)
 
-    def listen(self, *channels: str) -> Iterator[Event]:
-        """Yield the events of channels as they come, with parsed data.
+    def listen(self, *channels: str) -> Listening:
+        """Return an iterator of the events of channels as they come, with parsed data.
 
         In a stream's handler it begins after the stream's `last_event_id` and ends with the
         stream; where it begins is told to a new client as `event: ready`, and a gap as `event:
         reset`. Yield each event's `id` with what is made of it: a client that reconnects gets
-        all that came after the last id it has. Elsewhere it begins now, never ends, and a gap is
-        an event named `reset`. Raises `BrokerUnavailable`.
+        all that came after the last id it has. Elsewhere it begins now, with this call, ends
+        when it is closed or dropped, and a gap is an event named `reset`. Raises
+        `BrokerUnavailable`, and `ValueError` for a channel name that cannot be.
         """
         return listen(self._runtime().channels, channels)
 
@@ -199,14 +203,21 @@ class SSERoutes:
         """End the open streams of a user, on a channel, or of a user on a channel, everywhere.
 
         They end with the terminal `error` event, status 403. `user` is what `identify`
-        returned for them, and must be JSON-serialisable. Raises `BrokerUnavailable`.
+        returned for them, and must be JSON-serialisable. Raises `BrokerUnavailable`,
+        `OutputError`, and `ValueError` for nobody or a channel name that cannot be.
         """
         if user is None and channel is None:
             raise ValueError("revoke() needs a user, a channel, or both.")
+        if user is not None and dump(user) == b"null":
+            raise ValueError(f"revoke(): {user!r} is null in JSON, which is nobody.")
+        if channel is not None:
+            check_channel(channel)
         runtime = self._runtime()
         runtime.channels.revoke(runtime.streams, user, channel)
 
     def _runtime(self) -> AppRuntime:
+        if has_request_context():
+            PROCESS.note(request.environ)
         if has_app_context() and EXTENSION in current_app.extensions:
             return runtime_of(current_app)
         runtimes = list(self._runtimes)
@@ -218,37 +229,10 @@ class SSERoutes:
         return runtimes[0]
 
 
-def _text_of(snapshot: Callable[[], Any], fallback: Fallback) -> Callable[[], bytes]:
-    return lambda: escape_json(dump(snapshot(), fallback))
-
-
-def listen(channels: Channels, names: tuple[str, ...], after: str | None = None) -> Iterator[Event]:
-    """Yield events; see `SSERoutes.listen`."""
-    ctx = CURRENT.get()
-    source = ctx.source if ctx is not None else None
-    if after is None and ctx is not None:
-        after = ctx.resumes_from
-    reader = channels.reader(names, after)
-    if source is not None:
-        source.listens_to(reader.channels)
-    try:
-        while not reader.ended:
-            reader.signal.clear()
-            events = reader.take_events()
-            for event in events:
-                if event.event not in ("ready", "reset"):
-                    yield event
-                elif source is not None:
-                    source.resets += event.event == "reset"
-                    source.inject(special_frame(event.event, str(event.id), dump(event.data)))
-                elif event.event == "reset":
-                    yield event
-            if not events and source is not None:
-                source.wait(reader.signal)
-            elif not events:
-                reader.signal.wait()
-    finally:
-        reader.close("shutdown")
+def _text_of(
+    snapshot: Callable[[], Any], fallback: Fallback, max_bytes: int
+) -> Callable[[], bytes]:
+    return lambda: make_text(snapshot(), fallback=fallback, max_bytes=max_bytes)
 
 
 def this_app() -> Flask:

@@ -169,7 +169,9 @@ class ChannelSource:
 
     def take(self) -> Chunk:
         portion = self.next_portion()
-        return Chunk(portion.data, len(portion.frames)) if portion is not None else NOTHING
+        if portion is None:
+            return NOTHING
+        return Chunk(portion.data, len(portion.frames), portion.full)
 
     def last_words(self) -> bytes | None:
         return None

@@ -22,7 +22,7 @@ from .channels import ChannelHub
 from .clock import get_clock
 from .followers import ChannelSource
 from .groups import Group
-from .sockets import GONE, ClientSocket
+from .sockets import GONE, VANISHED_AFTER, ClientSocket
 from .stream import NOWHERE, Stream
 from .wire import HEARTBEAT
 
@@ -57,8 +57,8 @@ class Connection:
     __slots__ = (
         "_group_bytes",
         "_group_events",
-        "beats",
         "group",
+        "heartbeat",
         "key",
         "marked",
         "offload",
@@ -86,8 +86,8 @@ class Connection:
         # What the socket has not taken of the last chunk.
         self.rest: memoryview | None = None
         self.sent_at = time.monotonic()
+        self.heartbeat = stream.heartbeat
         self.marked = False
-        self.beats = False
         self.group: Group | None = None
         self._group_events = self._group_bytes = 0
 
@@ -116,9 +116,8 @@ class Connection:
         stream = self.stream
         if self.group is not None:
             if stream.calm:
-                return self._heartbeat()
+                return b""
             self.group.release(self)
-        self.beats = False
         data = stream.chunk()
         stream.sent()
         if not data and stream.over:
@@ -126,15 +125,6 @@ class Connection:
         elif not data and stream.calm and self.source is not None and self.source.on_ring:
             self.offload.join(self)
         return data
-
-    def _heartbeat(self) -> bytes:
-        """Return a heartbeat for one of a group, which stays in it."""
-        due, self.beats = self.beats, False
-        if not due:
-            return b""
-        self.stream.heartbeats += 1
-        self.stream.bytes += len(HEARTBEAT)
-        return HEARTBEAT
 
     def send(self, data: bytes) -> bool:
         """Send without waiting; tell whether all of it went, and keep what did not."""
@@ -165,16 +155,17 @@ class Connection:
         return self.rest is None
 
     def beat(self, now: float) -> None:
-        """Look at the client, and send a heartbeat after enough silence; on the clock."""
-        if self.rest is not None:
-            return
-        self.stream.look(now)
-        if now - self.last_sent >= self.stream.heartbeat:
-            self.beats = True
-            if self.group is not None and self.stream.calm:
-                self.mark()
-            else:
-                self.stream.beat()
+        """Send a heartbeat, unless the client has vanished since the last one."""
+        stream = self.stream
+        if self.socket.silence() >= VANISHED_AFTER:
+            stream.drop()
+        elif self.group is None or not stream.calm:
+            stream.beat()
+        else:  # it stays in its group
+            self.sent_at = now
+            if self.send(HEARTBEAT):
+                stream.heartbeats += 1
+                stream.bytes += len(HEARTBEAT)
 
     @property
     def last_sent(self) -> float:
@@ -236,7 +227,7 @@ class Offload:
         stream.sent()
         self._connections[connection.socket.fd] = connection
         self._epoll.register(connection.socket.fd, GONE)
-        self._await_beat(connection, connection.sent_at)
+        self.visit(connection, connection.sent_at)
         connection.mark()
 
     def add_ready(self, servable: Servable) -> None:
@@ -296,6 +287,9 @@ class Offload:
         # What cleans up may wait; nobody else's stream should.
         concurrency.task(lambda: _end(connection, delivered), "sse-over").start()
 
+    def __len__(self) -> int:
+        return len(self._connections)
+
     def _begin(self) -> None:
         self._watcher = concurrency.on_readable(self._epoll.fileno(), self._polled, "sse-offload")
         concurrency.task(self._run, "sse-offload").start()
@@ -345,23 +339,49 @@ class Offload:
         """Look at who is due for a heartbeat, and at who takes nothing; on the clock."""
         first, self._slot = self._slot, int(now / SLOT) + 1
         for slot in range(first, self._slot):
-            for connection in self._slots.pop(slot, ()):
-                if connection.stream.transport is connection:
-                    connection.beat(now)
-                    self._await_beat(connection, now)
+            due = self._slots.pop(slot, None)
+            if due:
+                self.add_ready(Round(self, due))
         if now >= self._look_at:
             self._look_at = now + LOOK
             for connection in list(self._stuck):
                 connection.stream.look(now)
         return now + SLOT
 
-    def _await_beat(self, connection: Connection, now: float) -> None:
-        silent_at = connection.last_sent + connection.stream.heartbeat
-        due = silent_at if silent_at > now else now + connection.stream.heartbeat
+    def visit(self, connection: Connection, now: float) -> None:
+        """Look at a connection whose time it is, and note when that will be again."""
+        if connection.stream.transport is not connection:
+            return
+        due = connection.last_sent + connection.heartbeat
+        if due <= now:
+            due = now + connection.heartbeat
+            if connection.rest is None:
+                connection.beat(now)
         until = connection.stream.until
-        if until is not None and until > now:
-            due = min(due, until)
-        self._slots.setdefault(max(int(due / SLOT), self._slot), []).append(connection)
+        if until is not None:
+            if until <= now:
+                connection.stream.close("shutdown")
+            due = min(due, max(until, now))
+        self._visit_at(due, connection)
+
+    def _visit_at(self, when: float, connection: Connection) -> None:
+        self._slots.setdefault(max(int(when / SLOT), self._slot), []).append(connection)
+
+
+class Round:
+    """Connections that are to be looked at now."""
+
+    marked = True
+
+    def __init__(self, offload: Offload, connections: list[Connection]) -> None:
+        self._offload = offload
+        self._connections = connections
+
+    def serve(self) -> None:
+        """Visit them."""
+        for connection in self._connections:
+            self._offload.visit(connection, time.monotonic())
+            self._offload.pace()
 
 
 def _end(connection: Connection, delivered: bool) -> None:

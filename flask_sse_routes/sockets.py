@@ -76,19 +76,19 @@ class ClientSocket:
         info = self._tcp_info()
         if info:
             acknowledged = int.from_bytes(info[ACKNOWLEDGED], "little")
-            waiting = any(info[IN_FLIGHT])
-            sent_again = waiting and info[RETRANSMITS] >= RETRIES
-            silent = int.from_bytes(info[SINCE_ACK], "little") / 1000 if sent_again else 0.0
-            return Progress(acknowledged, waiting, silent)
+            return Progress(acknowledged, any(info[IN_FLIGHT]), _silence(info))
         try:
             queued = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
         except (OSError, NameError, ValueError):
             return None
         return Progress(int.from_bytes(queued, sys.byteorder), waiting=False)
 
-    def _tcp_info(self) -> bytes:
+    def silence(self) -> float:
+        """Return `Progress.silent` alone, for less than all of it costs."""
+        return _silence(self._tcp_info(SINCE_ACK.stop))
+
+    def _tcp_info(self, size: int = ACKNOWLEDGED.stop) -> bytes:
         try:
-            size = ACKNOWLEDGED.stop
             info: bytes = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
         except (OSError, AttributeError):
             return b""
@@ -121,6 +121,13 @@ class ClientSocket:
             return False  # ValueError: a TLS socket does not peek
         except OSError:
             return True
+
+
+def _silence(info: bytes) -> float:
+    """Return for how many seconds a peer has not acknowledged what was sent again and again."""
+    if not info or info[RETRANSMITS] < RETRIES or not any(info[IN_FLIGHT]):
+        return 0.0
+    return int.from_bytes(info[SINCE_ACK], "little") / 1000
 
 
 def client_socket(environ: dict[str, Any]) -> ClientSocket | None:

@@ -31,10 +31,14 @@ Step = Callable[[Callable[[], bool], Callable[[Exception], None]], bool]
 
 
 class Chunk(NamedTuple):
-    """Frames that are ready together, joined, and how many events they are."""
+    """Frames that are ready together, joined, and how many events they are.
+
+    `more`: there may be more, also if nobody wakes the transport.
+    """
 
     data: bytes
     events: int
+    more: bool = False
 
 
 NOTHING = Chunk(b"", 0)

@@ -124,6 +124,7 @@ class Stream:
         "fatal",
         "finish_on_drain",
         "heartbeats",
+        "more",
         "outcome",
         "over",
         "reason",
@@ -159,6 +160,8 @@ class Stream:
         self.over = False
         # Whether `chunk` would only pass on what the source has.
         self.calm = False
+        # Whether there may be another chunk without a `wake`.
+        self.more = True
         self.events = self.bytes = self.heartbeats = 0
         self.dropped = False
         self.outcome: str | None = None
@@ -226,11 +229,12 @@ class Stream:
             self.over = True
             return b""
         ended = self.source.ended  # read before taking: what was put before the end goes first
-        data, events = self.source.take()
+        data, events, self.more = self.source.take()
         self.events += events
         if self.reason is not None or self.fatal is not None or ended:
             data += self._ending(ended)
             self.over = True
+            self.more = False
         elif not data and self._heartbeat_due:
             data = wire.HEARTBEAT
             self.heartbeats += 1
@@ -363,7 +367,7 @@ class Stream:
             self._gone()
         if not self._is_stuck(now):
             return False
-        self._drop()
+        self.drop()
         return True
 
     def _due(self, now: float) -> float:
@@ -397,7 +401,7 @@ class Stream:
             return True
         return vanishing and still >= VANISHED_AFTER
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
         """Cut a client off, so that a write that waits for it fails."""
         self.dropped = True
         self._writing_since = None

@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from .concurrency import once_per_process
+from .concurrency import native_rlock, once_per_process
 from .errors import OutputError, StreamError
 from .schema import dump
 from .stream import Stream
@@ -53,6 +53,10 @@ class Process:
     max_streams: int | None = None
     multiprocess = False
 
+    def note(self, environ: Mapping[str, Any]) -> None:
+        """Learn from a request whether there are other processes like this one (PEP 3333)."""
+        self.multiprocess |= bool(environ.get("wsgi.multiprocess"))
+
 
 PROCESS = Process()
 
@@ -60,17 +64,21 @@ PROCESS = Process()
 class Opening:
     """A stream on its way, whose hooks may have asked already: it obeys what comes meanwhile."""
 
-    __slots__ = ("__weakref__", "orders")
+    __slots__ = ("__weakref__", "is_open", "orders")
 
     def __init__(self) -> None:
         self.orders: list[Callable[[Stream], None]] = []
+        # From then on what depends on channels alone is noted.
+        self.is_open = False
 
     def obey(self, stream: Stream) -> None:
-        """Give the stream the orders that came since its hooks began."""
+        """Give the stream the orders that came since its hooks began, or since the last time."""
+        self.is_open = True
         for order in tuple(self.orders):
             order(stream)
         if len(self.orders) == MAX_ORDERS:  # and perhaps more that are not noted
             stream.close("shutdown")
+        self.orders.clear()
 
 
 class Streams:
@@ -84,7 +92,7 @@ class Streams:
         self._totals: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()
         # Re-entrant: a body that is dropped may be closed by the collector, at any point.
-        self._lock = threading.RLock()
+        self._lock = native_rlock()
         self._empty = threading.Event()
         self.draining = False
         EVERY_APPS.add(self)
@@ -167,7 +175,10 @@ class Streams:
 
         `user` has travelled as JSON; a user is compared by what it is in JSON.
         """
-        self._order(partial(_revoke, None if user is None else dump(user), channel))
+        if user is None and channel is None:
+            return
+        order = partial(_revoke, None if user is None else dump(user), channel)
+        self._order(order, by_channel=channel is not None)
 
     def recheck(self) -> None:
         """End the streams of users, for their clients to come back and be checked anew.
@@ -176,11 +187,12 @@ class Streams:
         """
         self._order(_come_back)
 
-    def _order(self, order: Callable[[Stream], None]) -> None:
+    def _order(self, order: Callable[[Stream], None], *, by_channel: bool = False) -> None:
         """Give an order to the open streams and to those on their way."""
         with self._lock:
             for opening in self._openings:
-                if len(opening.orders) < MAX_ORDERS:
+                wanted = by_channel or not opening.is_open
+                if wanted and len(opening.orders) < MAX_ORDERS:
                     opening.orders.append(order)
             streams = list(self._open.values())
         for stream in streams:

@@ -38,11 +38,11 @@ class StreamBody:
         stream.attend()
         stream.sent()
         while not stream.over:
+            if not stream.more:
+                stream.signal.wait()
             chunk = stream.chunk()
             if chunk:
                 return chunk
-            if not stream.over:
-                stream.signal.wait()
         self._finished = True
         raise StopIteration
 
@@ -106,15 +106,17 @@ def stream_response(
     base: type[Response], body: StreamBody | bytes, heartbeat: float, **headers: str
 ) -> Response:
     """Return the response of a stream, or of one that says its last words at once."""
-    response = _stream_response_class(base)(body, content_type=CONTENT_TYPE)
+    fields = [
+        ("Content-Type", CONTENT_TYPE),
+        ("Cache-Control", "no-store, no-transform"),
+        ("X-Accel-Buffering", "no"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("SSE-Heartbeat", f"{heartbeat:g}"),
+        ("Content-Encoding", "identity"),
+        *((name.replace("_", "-"), value) for name, value in headers.items()),
+    ]
+    response = _stream_response_class(base)(body, headers=fields)
     response.direct_passthrough = isinstance(body, StreamBody)
-    response.headers["Cache-Control"] = "no-store, no-transform"
-    response.headers["X-Accel-Buffering"] = "no"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["SSE-Heartbeat"] = f"{heartbeat:g}"
-    response.headers["Content-Encoding"] = "identity"
-    for name, value in headers.items():
-        response.headers[name.replace("_", "-")] = value
     return response
 
 

@@ -50,7 +50,16 @@ FLOORS = {
         "streams",
         "subscriptions",
     },
-    2: {"blueprint", "context", "extension", "kinds", "problems", "steps", "transport"},
+    2: {
+        "blueprint",
+        "context",
+        "extension",
+        "kinds",
+        "listening",
+        "problems",
+        "steps",
+        "transport",
+    },
     3: {"cli", "contract", "gunicorn", "testing"},
 }
 FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules}

@@ -72,7 +72,7 @@ def test_it_begins_only_when_started(eventually: Any) -> None:
 
     run = Run(numbers())
     assert (ran, run.source.ready, run.source.began) == ([], False, False)
-    assert run.source.take() == NOTHING == (b"", 0)
+    assert run.source.take() == NOTHING == (b"", 0, False)
     assert run.start().drained() == [b"<1>"]
 
 
@@ -106,7 +106,7 @@ def test_taking_never_waits_and_takes_everything(eventually: Any) -> None:
 
     run = Run(numbers()).start()
     eventually(lambda: run.wakes == 2)
-    assert run.source.take() == (b"<1>\n\n<2>\n\n", 2)
+    assert run.source.take() == (b"<1>\n\n<2>\n\n", 2, False)
     assert run.source.take() == NOTHING
     assert run.source.began
     assert not run.source.ready
@@ -142,7 +142,7 @@ def test_what_has_no_blank_line_at_its_end_is_no_event() -> None:
     frames = [b": one\n", b"<1>\n\n", b": two\n", b"<2>\n\n", b"retry: 1\n"]
     run = Run(iter(frames)).start()
     assert run.over.wait(10)
-    assert run.source.take() == (b"".join(frames), 2)
+    assert run.source.take() == (b"".join(frames), 2, False)
 
 
 def test_a_frame_that_was_not_yielded_goes_out_in_its_turn() -> None:

@@ -32,6 +32,11 @@ def broker_from_url(url: str, *, history: int = 1000, history_age: float = 3600.
     SQLAlchemy, `sqlite:///` is followed by a path that is relative to the working directory,
     or absolute and then has a fourth slash. Raises `ConfigError`.
     """
+    if not history >= 1 or not history_age > 0:
+        raise ConfigError(
+            f"A broker keeps history=1 or more entries (not {history!r}) for history_age= more "
+            f"than 0 seconds (not {history_age!r})."
+        )
     scheme, separator, rest = url.partition("://")
     kind = scheme.lower()
     if kind == "memory" and separator and not rest:
@@ -70,9 +75,11 @@ def _redis_broker(url: str, history: int, history_age: float) -> Broker:
         raise ConfigError(
             "A redis:// broker needs the package redis: pip install 'flask_sse_routes[redis]'"
         ) from error
-    if not url.startswith("unix://") and not re.fullmatch(r"\w+://[^/?#]+(/\d*)?(\?.*)?", url):
+    address = r"unix://[^/]*/.+" if url.startswith("unix:") else r"\w+://[^/?#]+(/\d*)?(\?.*)?"
+    if not re.fullmatch(address, url):
         raise ConfigError(
-            "A redis:// URL is redis://[user:password@]host[:port][/db], db being a number."
+            "A redis:// URL is redis://[user:password@]host[:port][/db], db being a number, or "
+            "unix:///path/to/socket."
         )
     try:
         return RedisBroker(url, history=history, history_age=history_age)

@@ -81,7 +81,12 @@ class Store:
 
         def locked() -> T:
             with self._lock:
-                return work(self._current())
+                try:
+                    return work(self._current())
+                except sqlite3.Error as error:
+                    if not is_busy(error):
+                        self._close_file()  # it may be another, or a sound one, by now
+                    raise
 
         return patiently(self.path, locked, sleep)
 

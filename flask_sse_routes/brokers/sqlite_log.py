@@ -15,6 +15,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]  # a module or nothing
+
 from .base import MAX_CHANNELS, PAGE_BYTES, Batch, Entry, Merged, page
 
 # An entry costs a page of the table and one of the index: small ones write less. Only a file that
@@ -63,6 +68,8 @@ class File(NamedTuple):
 
 def open_file(path: str) -> File:
     """Open a log, and make it if there is none. Raises `sqlite3.Error` and `OSError`."""
+    if not Path(path).exists() and Path(path).parent.is_dir():
+        _make_file(path)
     database = connect(path)
     try:
         inode = Path(path).stat().st_ino
@@ -70,6 +77,21 @@ def open_file(path: str) -> File:
     except BaseException:
         database.close()
         raise
+
+
+def _make_file(path: str) -> None:
+    """Make an empty database where none is, one process at a time.
+
+    If the old one alone was removed, its `-wal` and `-shm` lie there still: the first connection
+    to the new one would truncate what others have mapped into their memory.
+    """
+    with Path(f"{path}-lock").open("wb") as lock:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not Path(path).exists():
+            for suffix in ("-wal", "-shm"):
+                Path(path + suffix).unlink(missing_ok=True)
+            Path(path).touch()
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -97,7 +119,9 @@ def prepare(database: sqlite3.Connection, inode: int) -> str:
     """Make the tables if they are missing; return the epoch, a new one in a new life.
 
     A power cut may take the last commits along (`synchronous=NORMAL`), so another boot is
-    another life; so is a copy of the file, which may be put back after numbers that it lacks.
+    another life; so is a copy of the file, which may be put back after numbers that it lacks, as
+    far as it shows: one that is written over the file itself, or gets the number of the inode
+    again, does not. Whoever restores a backup therefore deletes `life` from `meta` in it.
     """
     life = f"{boot_id()} {inode}"
     found = _meta(database)

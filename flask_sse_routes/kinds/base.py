@@ -70,7 +70,11 @@ class Call:
 
     def context(self) -> Context:
         """Return a new context for this call."""
-        return Context(self.app, self.route, self.request, self.runtime.identify)
+        return self.context_of(self.request)
+
+    def context_of(self, request: Request) -> Context:
+        """Return a new context for a request like this call's."""
+        return Context(self.app, self.route, request, self.runtime.identify)
 
     def read_input(self, ctx: Context) -> None:
         """Validate the request's input into `ctx.input`. Raises `HTTPException`."""

@@ -29,9 +29,9 @@ from ..stream import Peer, Stream, Timing
 from ..subscriptions import Subscription
 from ..transport import StreamBody, remember, stream_response
 from .base import Call
-from .refusals import refuse, refuse_without_broker
+from .reauthorizing import Reauthorizer
+from .refusals import UNAVAILABLE, refuse, refuse_without_broker
 
-UNAVAILABLE = frozenset({502, 503, 504})
 # What `iter` takes and yet is no stream of events.
 NO_STREAMS = (str, bytes, bytearray, Mapping)
 
@@ -123,7 +123,10 @@ class StreamOpener:
     def _is_needed_by(self, source: Source) -> bool:
         """Tell whether anything during the stream, or after it, may ask for the context."""
         return not (
-            isinstance(source, ChannelSource) and source.plain and not self._run.needs_cleanup
+            isinstance(source, ChannelSource)
+            and source.plain
+            and not self._run.needs_cleanup
+            and self._call.route.options["reauthorize"] is None
         )
 
     def _source(self, codec: EventCodec) -> Source:
@@ -163,6 +166,8 @@ class StreamOpener:
             remember(call.request.environ, body)
             if self._is_needed_by(stream.source):
                 self._ctx.freeze_request()
+            if seconds := call.route.options["reauthorize"]:
+                Reauthorizer(call, self._ctx, stream, seconds).start()
             del call.request  # the stream must not hold on to what belongs to the server
             return self._response(body)
         except BaseException as error:

@@ -20,6 +20,8 @@ from .base import Call
 
 log = logging.getLogger(__name__)
 
+# Answers of a hook that say nothing about the client: it comes back, and is asked then.
+UNAVAILABLE = frozenset({502, 503, 504})
 EVENT_STREAM = "text/event-stream"
 
 

@@ -47,7 +47,8 @@ class SseKind(Kind):
     """One request, a stream of events.
 
     Options: `context` (`step`, `stream`, `none`), `on_end` (`stop`, `reconnect`), `drain`
-    (`now`, `finish`; by default `now` for GET), `max_duration` and `open_timeout` (seconds).
+    (`now`, `finish`; by default `now` for GET), `max_duration`, `open_timeout` and `reauthorize`
+    (seconds; how often the `before` hooks run again during the stream).
     """
 
     options: ClassVar[Mapping[str, Any]] = {
@@ -56,6 +57,7 @@ class SseKind(Kind):
         "drain": None,
         "max_duration": None,
         "open_timeout": None,
+        "reauthorize": None,
     }
 
     def check(self, route: Route) -> Route:
@@ -64,6 +66,7 @@ class SseKind(Kind):
             _check_choice(route, choice)
         _check_seconds(route, "max_duration", least=0.001)
         _check_seconds(route, "open_timeout", least=0)
+        _check_seconds(route, "reauthorize", least=0.1)
         return replace(route, event_types=_event_types(route))
 
     def respond(self, call: Call) -> Response:

@@ -7,7 +7,7 @@ from pathlib import Path
 from gevent_run import check_under_gevent
 
 HERE = Path(__file__).parent
-MODULES = ("follow", "listen", "model", "outages", "revoke")
+MODULES = ("follow", "hub", "listen", "model", "outages", "revoke", "snapshots", "where")
 
 
 def test_they_pass_under_gevent() -> None:

@@ -17,6 +17,7 @@ from flask_sse_routes.brokers import base
 from flask_sse_routes.channels import ChannelHub
 from flask_sse_routes.followers import ChannelSource
 from flask_sse_routes.publishing import CONTROL_CHANNEL, Control
+from flask_sse_routes.testing import StreamTimeout
 from flask_sse_routes.wire import Decoder
 
 from .sites import FlakyBroker, MortalBroker, Site, events_of, take
@@ -97,6 +98,27 @@ def test_a_source_that_cannot_be_woken_does_not_end_the_tail(
         monkeypatch.setattr(ChannelSource, "wake", wake)
         check_goes_on(site, stream, other, [site.publish("a", "first")])
         assert wake.failed
+
+
+def test_a_source_that_cannot_be_woken_keeps_nobody_asleep(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with site.open("a") as one, site.open("a", "b") as two, site.open("a") as three:
+        streams = (one, two, three)
+        for stream in streams:
+            stream.next()
+        failing = once(ChannelSource.wake, RuntimeError("a fault"))
+        monkeypatch.setattr(ChannelSource, "wake", failing)
+        first = site.publish("a", "first")
+        asleep = []
+        for stream in streams:
+            try:
+                assert stream.next(2).id == first
+            except StreamTimeout:
+                asleep.append(stream)
+        assert len(asleep) == 1
+        second = site.publish("a", "second")
+        assert [event.id for event in take(asleep[0], 2)] == [first, second]
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -353,7 +375,8 @@ def note_use_after_close(monkeypatch: pytest.MonkeyPatch, broker: FlakyBroker) -
 
     def note_close() -> None:
         close()
-        uses.clear()
+        if uses == ["it is not closed"]:
+            uses.clear()
 
     monkeypatch.setattr(broker, "close", note_close)
     return uses

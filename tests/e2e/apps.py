@@ -5,6 +5,7 @@ configuration comes from the environment (`FLASK_SSE_*`).
 """
 
 import contextlib
+import gc
 import hashlib
 import os
 import sys
@@ -13,33 +14,47 @@ import uuid
 from collections.abc import Generator, Iterator
 from typing import Any, Literal
 
-from flask import Flask, abort, request
+import psutil
+from flask import Flask, Request, Response, abort, request
 
 from flask_sse_routes import (
     Context,
     Event,
     RouteBlueprint,
     SSERoutes,
+    Subscription,
     define_hook,
     define_route,
 )
+from flask_sse_routes.offload import get_offload
 
 from .journal import note
+from .middleware import MIDDLEWARE
 from .samples import TEXTS, VALUES
 
-sse = SSERoutes()
-# The greenlets that serve requests, by key.
+
+def identify(request: Request) -> str | None:
+    return request.headers.get("X-User")
+
+
+sse = SSERoutes(identify=identify)
+# The greenlets that serve requests, and those that run handlers, by key.
 greenlets: dict[str, Any] = {}
+handlers: dict[str, Any] = {}
 
 
 def remember(ctx: Context) -> None:
     ctx.state.key = ctx.request.args.get("key", "")
     ctx.state.run = uuid.uuid4().hex
     note(ctx.state.key, "before", run=ctx.state.run)
+    keep_greenlet(greenlets, ctx.state.key)
+
+
+def keep_greenlet(kept: dict[str, Any], key: str) -> None:
     if "gevent" in sys.modules:
         import gevent
 
-        greenlets[ctx.state.key] = gevent.getcurrent()
+        kept[key] = gevent.getcurrent()
 
 
 def forget(ctx: Context) -> None:
@@ -54,9 +69,11 @@ record = define_hook("record", before=remember, cleanup=forget)
 def noted(ctx: Context) -> Iterator[None]:
     """Note that the handler runs, and that its `finally` blocks have run."""
     note(ctx.state.key, "opened", last_event_id=ctx.last_event_id)
+    keep_greenlet(handlers, ctx.state.key)
     try:
         yield
     finally:
+        handlers.pop(ctx.state.key, None)
         note(ctx.state.key, "finally")
 
 
@@ -156,10 +173,43 @@ def large() -> list[str]:
     return ["a text that compresses well"] * 500
 
 
-def kill(victim: str) -> bool:
-    """Kill the greenlet that serves another request."""
-    greenlets[victim].kill(block=False)
+def kill(victim: str, handler: bool = False) -> bool:
+    """Kill the greenlet that serves another request, or the one that runs its handler."""
+    (handlers if handler else greenlets)[victim].kill(block=False)
     return True
+
+
+def follow(channel: list[str]) -> Subscription:
+    return sse.subscribe(*channel)
+
+
+def deaf(channel: list[str]) -> Subscription:
+    """A subscriber that wants nothing of what it follows."""
+    return sse.subscribe(*channel, where=lambda event: False)
+
+
+def publish(channel: str, data: Any = None, count: int = 1) -> list[str]:
+    return [sse.publish(channel, data) for _ in range(count)]
+
+
+def revoke(user: str | None = None, channel: str | None = None) -> bool:
+    sse.revoke(user, channel)
+    return True
+
+
+def census() -> dict[str, int]:
+    """Count what a worker that lives long must not collect."""
+    from greenlet import greenlet
+
+    gc.collect()
+    process = psutil.Process()
+    return {
+        "greenlets": sum(issubclass(type(o), greenlet) and bool(o) for o in gc.get_objects()),
+        "threads": process.num_threads(),
+        "descriptors": process.num_fds(),
+        "offloaded": len(get_offload()),
+        "kibibytes": process.memory_info().rss // 1024,
+    }
 
 
 def stream(handler: Any, **options: Any) -> Any:
@@ -177,6 +227,12 @@ routes = {
     "crunch": stream(crunch),
     "flood": stream(flood),
     "samples": stream(samples),
+    "follow": stream(follow),
+    "deaf": stream(deaf),
+    "rotating": stream(follow, max_duration=1.0),
+    "publish": define_route(publish, method="POST"),
+    "revoke": define_route(revoke, method="POST"),
+    "census": define_route(census),
     "ping": define_route(ping),
     "nap": define_route(nap),
     "stats": define_route(stats),
@@ -190,6 +246,9 @@ def create_app() -> Flask:
     sse.init_app(app)
     if os.environ.get("E2E_EXTENSIONS"):
         add_extensions(app)
+    if "E2E_MIDDLEWARE" in os.environ:
+        app.wsgi_app = MIDDLEWARE[os.environ["E2E_MIDDLEWARE"]](app.wsgi_app)  # type: ignore[method-assign]  # as Flask's own docs do
+        app.after_request(decorate)
     app.before_request(note_request)
     app.add_url_rule("/", "page", lambda: "<!doctype html><title>e2e</title>")
     app.register_blueprint(
@@ -201,6 +260,13 @@ def create_app() -> Flask:
 def note_request() -> None:
     """Note also what no hook sees: the reconnect that is answered with 204."""
     note(request.args.get("key", ""), "request", sent_id=request.headers.get("Last-Event-ID"))
+
+
+def decorate(response: Response) -> Response:
+    """Add to the head what apps add to it."""
+    response.headers["X-After-Request"] = "yes"
+    response.set_cookie("seen", "yes")
+    return response
 
 
 def add_extensions(app: Flask) -> None:

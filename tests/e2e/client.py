@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import statistics
 import struct
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask_sse_routes.wire import Decoder, Event
 
 Address = tuple[str, int]
+# What an event is made of: a block with one of these is lost if it has no end.
+FIELDS = (b"data", b"event", b"id")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Stream:
     """One request and its response, read as it comes.
 
     `complete` tells that the response came to its terminal chunk, or to the length that it
-    gave; `closed` that the server closed the connection.
+    gave, or, where nothing in it tells its end, that the server closed the connection after a
+    whole event; `closed` that it closed the connection.
     """
 
     def __init__(
@@ -53,27 +57,36 @@ class Stream:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         receive_buffer: int | None = None,
+        version: str = "1.1",
+        tls: ssl.SSLContext | None = None,
+        keep: int | None = None,
     ) -> None:
+        """`keep`: how many characters of each event's data are of use; by default all."""
         self.status = 0
         self.headers: dict[str, str] = {}
         self.events: list[Arrival] = []
         self.heartbeats: list[float] = []
         self.retries: list[int] = []
         self.received = 0
+        self.body_bytes = 0
         self.complete = False
         self.closed = False
+        self._keep = keep
         self._decoder = Decoder()
         self._next = 0
         self._raw = b""
         self._line = b""
-        self._plain_bytes = 0
+        # Whether a block has begun that a blank line is to end; nobody waits for more of the rest.
+        self._in_event = False
         self._socket = socket.socket()
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.settimeout(10)
         self._socket.connect(address)
         self.port: int = self._socket.getsockname()[1]
-        self._socket.sendall(_request(target, method, dict(headers or {}), body))
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=address[0])
+        self._socket.sendall(_request(target, method, version, dict(headers or {}), body))
 
     @property
     def names(self) -> list[str | None]:
@@ -115,6 +128,10 @@ class Stream:
         self.received += got
         return got
 
+    def say(self, data: bytes) -> None:
+        """Send something that nobody has asked for."""
+        self._socket.sendall(data)
+
     def close(self) -> None:
         """Go away; the kernel tells the server at once."""
         self._socket.close()
@@ -134,6 +151,24 @@ class Stream:
             piece = self._socket.recv(256 * 1024)
         except TimeoutError:
             return
+        self.feed(piece)
+
+    def fileno(self) -> int:
+        """The socket, for who waits for several streams at once and then calls `read_some`."""
+        return self._socket.fileno()
+
+    def read_some(self, size: int) -> bool:
+        """Read up to `size` bytes that are there; return whether there may be more to come."""
+        self._socket.settimeout(0)
+        try:
+            piece = self._socket.recv(size)
+        except BlockingIOError:
+            return True
+        self.feed(piece)
+        return not self.closed and not self.complete
+
+    def feed(self, piece: bytes) -> None:
+        """Take what was received; nothing is the end of the connection."""
         self.closed = not piece
         self.received += len(piece)
         self._raw += piece
@@ -144,9 +179,12 @@ class Stream:
             return
         if self.headers.get("transfer-encoding") != "chunked":
             raw, self._raw = self._raw, b""
-            self._plain_bytes += len(raw)
-            self.complete = str(self._plain_bytes) == self.headers.get("content-length")
             self._read_body(raw, now)
+            length = self.headers.get("content-length")
+            if length is not None:
+                self.complete = str(self.body_bytes) == length
+            else:
+                self.complete = self.closed and not self._in_event and not self._line
             return
         while (chunk := self._take_chunk()) is not None:
             self._read_body(chunk, now)
@@ -176,13 +214,17 @@ class Stream:
         return rest[:size]
 
     def _read_body(self, data: bytes, now: float) -> None:
+        self.body_bytes += len(data)
         *lines, self._line = (self._line + data).split(b"\n")
         for line in lines:
+            self._in_event = bool(line) and (self._in_event or line.startswith(FIELDS))
             if line == b":":
                 self.heartbeats.append(now)
             elif line.startswith(b"retry: "):
                 self.retries.append(int(line[7:]))
-        self.events += [Arrival(event, now) for event in self._decoder.feed(data)]
+        for event in self._decoder.feed(data):
+            kept = event if self._keep is None else replace(event, data=event.data[: self._keep])
+            self.events.append(Arrival(kept, now))
 
     def __str__(self) -> str:
         return (
@@ -191,10 +233,10 @@ class Stream:
         )
 
 
-def _request(target: str, method: str, headers: dict[str, str], body: Any) -> bytes:
+def _request(target: str, method: str, version: str, headers: dict[str, str], body: Any) -> bytes:
     content = b"" if body is None else json.dumps(body).encode()
     if body is not None:
         headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
     headers = {"Host": "localhost", "Accept": "text/event-stream"} | headers
-    lines = [f"{method} {target} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+    lines = [f"{method} {target} HTTP/{version}", *(f"{k}: {v}" for k, v in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode() + content

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from .crowd import Crowd
 from .servers import Server
 
-SERVERS = ("flask", "gevent", "gthread", "pywsgi")
+SERVERS = ("flask", "gevent", "gthread", "pywsgi", "sseworker")
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +55,20 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., S
     yield start
     for server in running:
         server.kill()
+
+
+@pytest.fixture
+def crowd() -> Iterator[Callable[[Server], Crowd]]:
+    """Gather crowds before servers; they are sent away with the test at the latest."""
+    gathered: list[Crowd] = []
+
+    def gather(server: Server) -> Crowd:
+        gathered.append(Crowd(server.address))
+        return gathered[-1]
+
+    yield gather
+    for each in gathered:
+        each.leave()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -38,10 +39,14 @@ FOREIGN = re.compile(r"FLASK_|GUNICORN_|WERKZEUG_|WEB_CONCURRENCY|PORT$|PYTHON(H
 FAULTS = ("Cleanup of hook", "closing its handler failed", "A timer failed", "Unhandled")
 
 
+# What gunicorn's own workers need for streams, and ours does by itself.
+SETTINGS_FILE = ("-c", str(HERE / "gunicorn_conf.py"))
+
+
 def _gunicorn(worker: str, *options: str) -> list[str]:
-    command = [*_module("gunicorn"), "-k", worker, "-c", str(HERE / "gunicorn_conf.py")]
-    command += ["--bind", "127.0.0.1:0", "--graceful-timeout", str(GRACEFUL_TIMEOUT)]
-    return [*command, "--no-control-socket", *options, APP]
+    command = [*_module("gunicorn"), "-k", worker, "--bind", "127.0.0.1:0"]
+    command += ["--graceful-timeout", str(GRACEFUL_TIMEOUT), "--no-control-socket"]
+    return [*command, *options, APP]
 
 
 def _module(name: str, *arguments: str) -> list[str]:
@@ -54,10 +59,11 @@ def _runner(name: str) -> list[str]:
 
 COMMANDS = {
     "flask": _module("flask", "--app", APP, "run", "--port", "0", "--no-debugger", "--no-reload"),
-    "gevent": _gunicorn("gevent"),
-    "gthread": _gunicorn("gthread", "--threads", "8"),
+    "gevent": _gunicorn("gevent", *SETTINGS_FILE),
+    "gthread": _gunicorn("gthread", *SETTINGS_FILE, "--threads", "8"),
     "pywsgi": _runner("pywsgi"),
-    "sync": _gunicorn("sync"),
+    "sseworker": _gunicorn("flask_sse_routes.gunicorn.SSEWorker"),
+    "sync": _gunicorn("sync", *SETTINGS_FILE),
     "unpatched": _runner("unpatched"),
     "waitress": _runner("waitress"),
 }
@@ -78,8 +84,11 @@ class Server:
         *options: str,
         settings: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """`options` are those of its command line, `tls` is what its clients trust."""
         self.kind = kind
+        self._tls = tls
         self.journal = Journal(folder / "journal")
         self._log = folder / "log"
         self._streams: list[Stream] = []
@@ -116,14 +125,15 @@ class Server:
     @property
     def patched(self) -> bool:
         """Whether the server runs under gevent."""
-        return self.kind in ("gevent", "pywsgi")
+        return self.kind in ("gevent", "pywsgi", "sseworker")
 
     def connect(self, route: str, key: str, **options: Any) -> Stream:
         """Send a request; keywords are the stream's own, all others are input fields."""
-        own = {"method", "headers", "body", "receive_buffer"}
+        own = {"method", "headers", "body", "receive_buffer", "version"}
         query = {k: str(v) for k, v in options.items() if k not in own}
         target = f"/api/{route}?{urlencode({'key': key} | query)}"
-        stream = Stream(self.address, target, **{k: v for k, v in options.items() if k in own})
+        mine = {k: v for k, v in options.items() if k in own}
+        stream = Stream(self.address, target, tls=self._tls, **mine)
         self._streams.append(stream)
         return stream
 
@@ -135,12 +145,38 @@ class Server:
 
     def ask(self, target: str, method: str = "GET", **headers: str) -> tuple[int, Any, bytes]:
         """Return status, headers and body of a plain request."""
-        connection = http.client.HTTPConnection(*self.address, timeout=10)
+        connection = self._connection()
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         with contextlib.closing(connection):
             connection.request(method, target, headers={"Connection": "close"} | fields)
             response = connection.getresponse()
             return response.status, response.headers, response.read()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._tls is None:
+            return http.client.HTTPConnection(*self.address, timeout=10)
+        return http.client.HTTPSConnection(*self.address, timeout=10, context=self._tls)
+
+    def tell(self, target: str, **body: Any) -> Any:
+        """POST JSON, and return the answer."""
+        connection = self._connection()
+        fields = {"Content-Type": "application/json", "Connection": "close"}
+        with contextlib.closing(connection):
+            connection.request("POST", target, body=json.dumps(body), headers=fields)
+            response = connection.getresponse()
+            text = response.read()
+            assert response.status == 200, text
+            return json.loads(text)
+
+    def publish(self, channel: str, data: Any = None, count: int = 1) -> list[str]:
+        """Have the worker publish; return the ids."""
+        ids: list[str] = self.tell("/api/publish", channel=channel, data=data, count=count)
+        return ids
+
+    def census(self) -> dict[str, int]:
+        """Return what the worker that answers now has of greenlets, descriptors and the like."""
+        found: dict[str, int] = self.json("/api/census")
+        return found
 
     def json(self, target: str) -> Any:
         status, _, body = self.ask(target)
@@ -197,7 +233,7 @@ class Server:
 
     def _announced_port(self) -> str | None:
         assert self.process.poll() is None, "it ended"
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", self.log)
+        found = re.search(r"https?://127\.0\.0\.1:(\d+)", self.log)
         return found[1] if found else None
 
     def _answers(self) -> bool:

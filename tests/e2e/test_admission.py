@@ -51,10 +51,10 @@ def test_client_that_is_no_event_source(
     assert full.ask("/api/ping")[0] == 200
 
 
-@pytest.fixture
-def full(launch: Callable[..., Server]) -> Iterator[Server]:
+@pytest.fixture(params=["gevent", "sseworker"])
+def full(request: pytest.FixtureRequest, launch: Callable[..., Server]) -> Iterator[Server]:
     """A server with room for one stream, which is open."""
-    server = launch("gevent", settings={"FLASK_SSE_MAX_STREAMS": 1})
+    server = launch(request.param, settings={"FLASK_SSE_MAX_STREAMS": 1})
     server.open("ticker", "first").next()
     yield server
     server.settle()

@@ -136,7 +136,7 @@ def test_page_that_closes_its_source(server: Server, tab: Tab, key: str) -> None
     assert len(sent_ids(server, key)) == 1
 
 
-@pytest.mark.parametrize("server", ["gevent"], indirect=True)
+@pytest.mark.parametrize("server", ["gevent", "sseworker"], indirect=True)
 def test_worker_that_rotates_its_streams(server: Server, tab: Tab, key: str) -> None:
     """`max_duration` ends the stream; the source comes back by itself and goes on."""
     tab.open("it", f"/api/lasting?key={key}&every=0.2")
@@ -146,11 +146,12 @@ def test_worker_that_rotates_its_streams(server: Server, tab: Tab, key: str) -> 
     tab.page.evaluate("it.source.close()")
 
 
+@pytest.mark.parametrize("kind", ["gevent", "sseworker"])
 def test_source_that_finds_no_room(
-    launch: Callable[..., Server], browser: Browser, key: str
+    launch: Callable[..., Server], browser: Browser, key: str, kind: str
 ) -> None:
     """It comes back until it is let in; a bare 503 would have ended it."""
-    server = launch("gevent", settings={"FLASK_SSE_MAX_STREAMS": 1})
+    server = launch(kind, settings={"FLASK_SSE_MAX_STREAMS": 1})
     page = browser.new_page()
     tab = Tab(page, server)
     tab.open("first", f"/api/ticker?key={key}-first")

@@ -11,7 +11,7 @@ from .client import Stream
 from .servers import Server
 from .waiting import wait_for
 
-GEVENT = pytest.mark.parametrize("server", ["gevent", "pywsgi"], indirect=True)
+GEVENT = pytest.mark.parametrize("server", ["gevent", "pywsgi", "sseworker"], indirect=True)
 THREADS = pytest.mark.parametrize("server", ["flask", "gthread"], indirect=True)
 # What the package promises (seconds).
 NOTICED = 1.0

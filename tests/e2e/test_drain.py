@@ -12,7 +12,7 @@ from .client import Stream
 from .servers import GRACEFUL_TIMEOUT, RETRY, Server
 from .waiting import wait_for
 
-WORKERS = pytest.mark.parametrize("kind", ["gevent", "gthread"])
+WORKERS = pytest.mark.parametrize("kind", ["gevent", "gthread", "sseworker"])
 
 
 def check_sent_elsewhere(stream: Stream) -> None:
@@ -106,7 +106,7 @@ def test_max_requests(launch: Callable[..., Server], key: str, kind: str) -> Non
     server.settle()
 
 
-@pytest.mark.parametrize("kind", ["flask", "gevent", "gthread"])
+@pytest.mark.parametrize("kind", ["flask", "gevent", "gthread", "sseworker"])
 def test_interrupt(launch: Callable[..., Server], key: str, kind: str) -> None:
     """Ctrl-C in the terminal; gunicorn takes it for a wish to end at once."""
     server = launch(kind)

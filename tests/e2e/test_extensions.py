@@ -12,7 +12,7 @@ from .servers import Server
 ORIGIN = "https://elsewhere.example"
 
 
-@pytest.mark.parametrize("kind", ["flask", "gevent"])
+@pytest.mark.parametrize("kind", ["flask", "gevent", "sseworker"])
 def test_streams_stay_streams(launch: Callable[..., Server], key: str, kind: str) -> None:
     server = launch(kind, environment={"E2E_EXTENSIONS": "yes"})
     asked = {"Accept-Encoding": "gzip, br", "Origin": ORIGIN}
