@@ -13,12 +13,13 @@ KEY := $(shell { echo '$(CURDIR)'; cat setup.cfg pyproject.toml; } | cksum | tr 
 RUN_READY := $(VENV)/.run-$(KEY)
 TEST_READY := $(VENV)/.test-$(KEY)
 
-.PHONY: help run test lint clean programs
+.PHONY: help run test lint bench clean programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo '  make test ARGS="-k name -x"                         passes options on to pytest'
+	@echo '  make bench ARGS="--peers floor,ours --runs 5"       passes options on to the benchmark'
 	@echo '  make test PYTHON=python3.12 VENV=.venv-3.12         uses another Python'
 
 run: $(RUN_READY) ## serve the demo on http://127.0.0.1:8000
@@ -32,6 +33,9 @@ lint: $(TEST_READY) ## run ruff and mypy
 	@$(BIN)/python -m ruff format --check --quiet . || { \
 		echo 'Not formatted: run "$(BIN)/python -m ruff format ." to mend it.' >&2; exit 1; }
 	@$(BIN)/python -m mypy --no-error-summary
+
+bench: $(RUN_READY) ## measure this project beside others and beside the floor
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -2,13 +2,9 @@
 
 import os
 
-from flask_sse_routes.gunicorn import post_worker_init
-
-__all__ = ["post_worker_init"]
-
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 
-worker_class = "gevent"
+worker_class = "flask_sse_routes.gunicorn.SSEWorker"
 worker_connections = 2000
 
 # What they publish they share: by the file of the SQLite broker, or by Redis.

@@ -1,6 +1,6 @@
 """How fast the brokers are: publishes per second, and the way from one process to another.
 
-    python benchmarks/brokers.py sqlite:////tmp/bench.db redis://127.0.0.1:6379/0 [--seconds 3]
+    python -m benchmarks.brokers sqlite:////tmp/bench.db redis://127.0.0.1:6379/0 [--seconds 3]
 
 For each URL: appends per second from one process and from four at once, and the time from an
 append in one process to the event in a subscriber of another at 100 events/s (p50, p99).
@@ -43,7 +43,8 @@ def write(url: str, seconds: float, rate: float) -> int:
 
 
 def writer(url: str, seconds: float, rate: float = 0.0) -> subprocess.Popen[str]:
-    command = [sys.executable, __file__, url, "--seconds", str(seconds), "--write", str(rate)]
+    options = ["--seconds", str(seconds), "--write", str(rate)]
+    command = [sys.executable, "-m", "benchmarks.brokers", url, *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 

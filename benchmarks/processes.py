@@ -20,13 +20,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Process:
-    """A command with its standard output in a pipe or a file, its standard input a pipe."""
+    """A command whose standard input is a pipe, and whose output goes where it is told."""
 
     def __init__(
         self,
         command: Sequence[str | Path],
         *,
-        output: IO[bytes] | int = subprocess.PIPE,
+        log: IO[bytes],
+        output: IO[bytes] | int | None = None,
         core: int | None = None,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
@@ -39,8 +40,8 @@ class Process:
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=None if output is subprocess.PIPE else subprocess.STDOUT,
+            stdout=log if output is None else output,
+            stderr=log,
             cwd=cwd,
             env=env,
             preexec_fn=settle,

@@ -7,11 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from .errors import Unavailable, last_line
+
 HERE = Path(__file__).parent
-
-
-class Unavailable(Exception):
-    """Something that a peer needs cannot be had; its text says why."""
 
 
 def compiled(name: str, home: Path) -> Path:
@@ -35,9 +33,3 @@ def _compile(source: Path, program: Path) -> None:
     if done.returncode:
         raise Unavailable(f"cc failed: {last_line(done.stderr)}")
     unfinished.rename(program)
-
-
-def last_line(text: str) -> str:
-    """The last line that says something."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it says nothing"

@@ -46,6 +46,9 @@ class ChannelHub:
         # Kept until a ring changes, or who follows what.
         self._names: frozenset[str] | None = None
         self._portions: dict[tuple[tuple[str, ...], Position], Portion | None] = {}
+        # The portion that was asked for last, and the place that it comes after.
+        self._place: Position | None = None
+        self._next: Portion | None = None
         # What the rings held when they were last looked at, and all that came since.
         self._size = 0
         self._tailing = False
@@ -80,7 +83,7 @@ class ChannelHub:
             if channel not in self.rings:
                 self.rings[channel] = Ring(self._position.seq)
                 self._names = None
-                self._portions.clear()
+                self._forget_portions()
             self._followers.setdefault(channel, {})[follower] = None
 
     def unfollow(self, follower: Follower) -> None:
@@ -120,16 +123,32 @@ class ChannelHub:
         rings = (self.rings.get(channel) for channel in follower.channels)
         return all(ring is not None and ring.since <= position.seq for ring in rings)
 
+    def has_passed(self, position: Position) -> bool:
+        """Tell whether the tail has read everything up to a position."""
+        return position.epoch == self._position.epoch and position.seq <= self._position.seq
+
     def portion(self, follower: Follower) -> Portion | None:
-        """Return what the rings have for a follower, the same for all at its place; lock held."""
-        key = (follower.channels, follower.position)
+        """Return what the rings have for a follower, the same for all at its place; lock held.
+
+        Followers that got the same portion share its `until`, and with it the way to the next.
+        """
+        position = follower.position
+        if position is self._place:
+            return self._next
+        key = (follower.channels, position)
         if key in self._portions:
-            return self._portions[key]
-        portion = portion_of([self.rings[c] for c in follower.channels], follower.position)
-        if len(self._portions) >= PORTIONS:
-            self._portions.clear()
-        self._portions[key] = portion
+            portion = self._portions[key]
+        else:
+            portion = portion_of([self.rings[c] for c in follower.channels], position)
+            if len(self._portions) >= PORTIONS:
+                self._portions.clear()
+            self._portions[key] = portion
+        self._place, self._next = position, portion
         return portion
+
+    def _forget_portions(self) -> None:
+        self._portions.clear()
+        self._place = self._next = None
 
     def catch_up(self, source: Follower) -> None:
         """Read a page for a source, by and by."""
@@ -188,7 +207,7 @@ class ChannelHub:
         listener: Listener | None = None
         pause = FIRST_PAUSE
         try:
-            while (place := self._place()) is not None:
+            while (place := self._whereabouts()) is not None:
                 try:
                     # Listening comes before reading, or what is appended in between would
                     # go unnoticed.
@@ -211,7 +230,7 @@ class ChannelHub:
                 listener.close()
             self._let_go()
 
-    def _place(self) -> tuple[frozenset[str], Position] | None:
+    def _whereabouts(self) -> tuple[frozenset[str], Position] | None:
         """Return what the tail is to read, or `None` when nobody follows any more."""
         with self.lock:
             if self.rings and not self._closed:
@@ -239,7 +258,7 @@ class ChannelHub:
         self, channels: frozenset[str], after: Position, merged: Merged
     ) -> Iterable[Follower]:
         """Put what the tail has read into the rings; return the sources to be woken."""
-        self._portions.clear()
+        self._forget_portions()
         if merged.epoch != after.epoch or merged.newest < after.seq:
             rewound = merged.epoch == after.epoch
             return self._new_epoch(Position(merged.epoch, merged.newest), rewound=rewound)

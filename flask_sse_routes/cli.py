@@ -22,8 +22,12 @@ sse_cli = AppGroup("sse", help="Channels of server-sent events.")
 
 
 def _runtime() -> AppRuntime:
-    runtime = runtime_of(current_app)
-    if not runtime.channels.broker.shared:
+    try:
+        runtime = runtime_of(current_app)
+        broker = runtime.channels.broker
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+    if not broker.shared:
         raise click.ClickException(
             f"SSE_BROKER_URL is {runtime.config.broker_url!r}, which no other process sees: set "
             'it to "sqlite:///events.db" or redis://...'

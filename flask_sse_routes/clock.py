@@ -17,8 +17,8 @@ from . import concurrency
 
 log = logging.getLogger(__name__)
 
-# Seconds between two calls of the same tick, at least.
-SHORTEST = 0.001
+# Seconds between two calls of the same tick, at least, and of one wait, at most.
+SHORTEST, LONGEST = 0.001, 86_400.0
 
 # Called with the time; returns when it wants to be called next, or `None` for never again.
 Tick = Callable[[float], float | None]
@@ -76,7 +76,7 @@ class Clock:
                 if not self._heap:
                     return None
                 if self._heap[0].when > now and self._heap[0].tick is not None:
-                    return self._heap[0].when - now
+                    return min(self._heap[0].when - now, LONGEST)
                 timer = heapq.heappop(self._heap)
             self._ring(timer, now)
 

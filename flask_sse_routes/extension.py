@@ -18,6 +18,7 @@ from flask.wrappers import Request
 
 from . import problems
 from .bodies import make_text
+from .brokers import broker_from_url
 from .brokers.base import check_channel
 from .concurrency import once_per_process
 from .config import Config
@@ -48,7 +49,8 @@ class AppRuntime:
         self._config: Config | None = None
         self._app = weakref.ref(app)
         self._get_channels: Callable[[], Channels] = once_per_process(self._make_channels)
-        Config.read(app.config, os.environ)
+        config = Config.read(app.config, os.environ)
+        broker_from_url(config.broker_url)  # opens nothing, but tells what cannot be
         problems.install(app, self.is_ours)
         app.teardown_request(close_unsent)
 
@@ -186,7 +188,8 @@ class SSERoutes:
         stream; where it begins is told to a new client as `event: ready`, and a gap as `event:
         reset`. Yield each event's `id` with what is made of it: a client that reconnects gets
         all that came after the last id it has. Elsewhere it begins now, with this call, ends
-        when it is closed or dropped, and a gap is an event named `reset`. Raises
+        when it is closed or dropped, and a gap is an event named `reset`; under gevent it is for
+        greenlets, not for real threads. Raises
         `BrokerUnavailable`, and `ValueError` for a channel name that cannot be.
         """
         return listen(self._runtime().channels, channels)
@@ -202,8 +205,9 @@ class SSERoutes:
     def revoke(self, user: Any = None, channel: str | None = None) -> None:
         """End the open streams of a user, on a channel, or of a user on a channel, everywhere.
 
-        They end with the terminal `error` event, status 403. `user` is what `identify`
-        returned for them, and must be JSON-serialisable. Raises `BrokerUnavailable`,
+        Everywhere is every process on the same broker, whichever app it serves. They end with
+        the terminal `error` event, status 403. `user` is what `identify` returned for them, and is
+        compared by what it is in JSON. Raises `BrokerUnavailable`,
         `OutputError`, and `ValueError` for nobody or a channel name that cannot be.
         """
         if user is None and channel is None:

@@ -168,10 +168,15 @@ class ChannelSource:
         self._wake()
 
     def take(self) -> Chunk:
+        if self.on_ring:
+            # What `next_portion` would come to for most streams, most of the time.
+            with self.hub.lock:
+                portion = self.hub.portion(self)
+                if portion is not None:
+                    self.position = portion.until
+                    return portion.chunk
         portion = self.next_portion()
-        if portion is None:
-            return NOTHING
-        return Chunk(portion.data, len(portion.frames), portion.full)
+        return portion.chunk if portion is not None else NOTHING
 
     def last_words(self) -> bytes | None:
         return None
@@ -194,7 +199,11 @@ class ChannelSource:
             if self._told or self._over is _nothing:
                 return
             self._told = True
-        self._over()
+        wake, over = self._wake, self._over
+        # A stream that is over is freed at once, not when the cycle collector runs.
+        self._wake = self._over = _nothing
+        wake()
+        over()
 
     def next_portion(self) -> Portion | None:
         """Return what is to be sent next, if anything is; has a page read where there is more."""
@@ -273,7 +282,8 @@ class ChannelSource:
         self._special.append(special_frame(name, str(position), text))
 
     def _start_at(self, position: Position) -> None:
-        self.position = position
+        # A copy: those at one place share the object, and this one only gets there by itself.
+        self.position = Position(*position)
         self.live = self.hub.covers(self)
         self.on_ring = False
 
@@ -296,6 +306,10 @@ class ChannelReader(ChannelSource):
     def wake(self) -> None:
         if not self.signal.is_set():
             self.signal.set()
+
+    def close(self, reason: str) -> None:
+        super().close(reason)
+        self.wake()
 
     def take_events(self) -> list[Event]:
         """Return the events that are ready; what is not JSON is left out and logged."""

@@ -51,11 +51,14 @@ class Group:
         self._portion_events = self._portion_bytes = 0
 
     def add(self, connection: Connection, source: ChannelSource) -> None:
-        """Take one that has got everything, unless the group has not itself."""
-        if self.marked or self._row or source.position.epoch != self.position.epoch:
+        """Take one that has got everything, unless the group has not itself.
+
+        One that is ahead of the tail stays out: what the tail has not read yet is new to the
+        members, but not to it.
+        """
+        if self.marked or self._row or not self.hub.has_passed(source.position):
             return
         with self.hub.lock:
-            self.position = max(self.position, source.position)
             self.hub.register(self)
             self.hub.unfollow(source)
         self._members[connection] = connection.write

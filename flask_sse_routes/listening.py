@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from .context import CURRENT
+from .context import CURRENT, Context
 from .followers import ChannelReader
 from .publishing import Channels
 from .rings import special_frame
@@ -21,12 +21,16 @@ from .wire import Event
 class Listening(Iterator[Event]):
     """Events from the moment it is made; waits for the next one. `close` ends it."""
 
-    def __init__(self, reader: ChannelReader, source: GeneratorSource | None) -> None:
+    def __init__(self, reader: ChannelReader, ctx: Context | None) -> None:
         self._reader = reader
-        self._source = source
+        self._ctx = ctx
+        self._source: GeneratorSource | None = None
         self._events: deque[Event] = deque()
+        self.channels = reader.channels
+        self._find_source()
 
     def __next__(self) -> Event:
+        self._find_source()
         while True:
             while self._events:
                 event = self._events.popleft()
@@ -36,6 +40,12 @@ class Listening(Iterator[Event]):
             self._events.extend(self._reader.take_events())
             if not self._events:
                 self._wait()
+
+    def _find_source(self) -> None:
+        """Belong to the stream; a handler that only returns what it makes of this has none yet."""
+        if self._source is None and self._ctx is not None and self._ctx.source is not None:
+            self._source = self._ctx.source
+            self._source.listens(self)
 
     def _is_for_python(self, event: Event) -> bool:
         """Tell the client what is for it alone; a gap without a client is an event."""
@@ -66,10 +76,6 @@ class Listening(Iterator[Event]):
 def listen(channels: Channels, names: tuple[str, ...], after: str | None = None) -> Listening:
     """Follow channels from now on, or from where the current stream's client is."""
     ctx = CURRENT.get()
-    source = ctx.source if ctx is not None else None
     if after is None and ctx is not None:
         after = ctx.resumes_from
-    reader = channels.reader(names, after)
-    if source is not None:
-        source.listens_to(reader.channels)
-    return Listening(reader, source)
+    return Listening(channels.reader(names, after), ctx)

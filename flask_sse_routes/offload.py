@@ -252,6 +252,8 @@ class Offload:
         if key is None or source is None or self._keys[key] < 2:
             return
         group = self._groups.get(key)
+        if group is None and not source.hub.has_passed(source.position):
+            return
         if group is None:
             group = self._groups[key] = Group(self, *key, source.position)
         group.add(connection, source)

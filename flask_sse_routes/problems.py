@@ -67,6 +67,8 @@ def problem_of(app: Flask, error: BaseException, where: str) -> dict[str, Any]:
     original = getattr(error, "original_exception", None)
     if isinstance(error, InternalServerError) and original is not None:
         return _unexpected(app, original, where, repr(original))
+    if isinstance(error, HTTPException) and error.code is None and error.response is not None:
+        return problem(error.response.status_code)  # abort() was given a response
     if isinstance(error, HTTPException) and error.code is not None:
         members = {"errors": error.errors} if isinstance(error, InvalidInput) else {}
         detail = None if error.description is None else str(error.description)

@@ -13,6 +13,7 @@ from heapq import merge
 from typing import NamedTuple
 
 from .brokers.base import Entry, Position
+from .sources import Chunk
 from .wire import Event
 
 # A ring drops its older half when it has grown to this many entries, or bytes.
@@ -64,20 +65,26 @@ class Ring:
 
 
 class Portion(NamedTuple):
-    """Frames that leave together, joined, and the position that they bring a stream to.
-
-    `full`: there may be more right behind them.
-    """
+    """Frames that leave together, joined, and the position that they bring a stream to."""
 
     frames: list[bytes]
-    data: bytes
+    chunk: Chunk
     until: Position
-    full: bool
+
+    @property
+    def data(self) -> bytes:
+        """The frames as they are sent."""
+        return self.chunk.data
+
+    @property
+    def full(self) -> bool:
+        """Whether there may be more right behind them."""
+        return self.chunk.more
 
     @classmethod
     def of(cls, frames: list[bytes], until: Position, *, full: bool) -> Portion:
         """Join frames."""
-        return cls(frames, b"".join(frames), until, full)
+        return cls(frames, Chunk(b"".join(frames), len(frames), full), until)
 
 
 def portion_of(rings: list[Ring], after: Position) -> Portion | None:

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
@@ -73,6 +74,15 @@ class Source(Protocol):
         """End it; calling again does nothing. Never blocks."""
 
 
+class Listens(Protocol):
+    """A loop in a handler that follows channels."""
+
+    channels: tuple[str, ...]
+
+    def close(self) -> None:
+        """End it."""
+
+
 class Encoder(Protocol):
     """Turns what a handler produces into frames."""
 
@@ -106,6 +116,7 @@ class GeneratorSource:
         # What the handler listens to, and who wants to know when that is more.
         self.channels: tuple[str, ...] = ()
         self.on_listen: Callable[[], None] = _nothing
+        self._listening: weakref.WeakSet[Listens] = weakref.WeakSet()
         self._iterator = iterator
         self._encoder = encoder
         self._name = name
@@ -184,9 +195,10 @@ class GeneratorSource:
             signal.wait()
         self._raise_if_closed()
 
-    def listens_to(self, channels: tuple[str, ...]) -> None:
-        """Note that the handler listens to channels."""
-        self.channels += channels
+    def listens(self, listening: Listens) -> None:
+        """Note that the handler listens to channels; that ends with the stream."""
+        self.channels += listening.channels
+        self._listening.add(listening)
         self.on_listen()
 
     def inject(self, frame: bytes) -> None:
@@ -217,6 +229,8 @@ class GeneratorSource:
             self._fail(error)
         finally:
             self._stop()
+            for listening in list(self._listening):
+                listening.close()
             self.ended = True
             self._wake()
             self._over()

@@ -30,7 +30,8 @@ LOOKS = 6
 
 def retry_between(bounds: tuple[int, int]) -> bytes:
     """Return a `retry:` line of a random time within `bounds` (milliseconds)."""
-    return wire.retry_line(random.randint(*bounds))
+    low, high = bounds
+    return wire.retry_line(low + int(random.random() * (high - low + 1)))
 
 
 class Timing(NamedTuple):
@@ -231,6 +232,8 @@ class Stream:
         ended = self.source.ended  # read before taking: what was put before the end goes first
         data, events, self.more = self.source.take()
         self.events += events
+        if self.calm and not ended:
+            return self._sending(data)
         if self.reason is not None or self.fatal is not None or ended:
             data += self._ending(ended)
             self.over = True

@@ -7,6 +7,7 @@ stops, the interpreter's exit) reaches all of them.
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import threading
 import time
@@ -61,24 +62,39 @@ class Process:
 PROCESS = Process()
 
 
+class Order(NamedTuple):
+    """What streams are told from outside; `by_channel` where it depends on what they follow."""
+
+    carry_out: Callable[[Stream], None]
+    by_channel: bool
+
+
 class Opening:
-    """A stream on its way, whose hooks may have asked already: it obeys what comes meanwhile."""
+    """A stream on its way, whose hooks may have asked already: it obeys what comes meanwhile.
+
+    It goes on to note orders by channel when the stream is open, for a handler that begins to
+    listen to one later.
+    """
 
     __slots__ = ("__weakref__", "is_open", "orders")
 
     def __init__(self) -> None:
-        self.orders: list[Callable[[Stream], None]] = []
-        # From then on what depends on channels alone is noted.
+        self.orders: list[Order] = []
         self.is_open = False
 
+    def note(self, order: Order) -> None:
+        """Remember an order."""
+        if (order.by_channel or not self.is_open) and len(self.orders) < MAX_ORDERS:
+            self.orders.append(order)
+
     def obey(self, stream: Stream) -> None:
-        """Give the stream the orders that came since its hooks began, or since the last time."""
+        """Give the stream the orders that came since its hooks began."""
         self.is_open = True
         for order in tuple(self.orders):
-            order(stream)
+            order.carry_out(stream)
         if len(self.orders) == MAX_ORDERS:  # and perhaps more that are not noted
             stream.close("shutdown")
-        self.orders.clear()
+        self.orders = [order for order in self.orders if order.by_channel]
 
 
 class Streams:
@@ -177,26 +193,24 @@ class Streams:
         """
         if user is None and channel is None:
             return
-        order = partial(_revoke, None if user is None else dump(user), channel)
-        self._order(order, by_channel=channel is not None)
+        revoke = partial(_revoke, None if user is None else _in_json(user), channel)
+        self._order(Order(revoke, by_channel=channel is not None))
 
     def recheck(self) -> None:
         """End the streams of users, for their clients to come back and be checked anew.
 
         For when a revocation may have been missed.
         """
-        self._order(_come_back)
+        self._order(Order(_come_back, by_channel=False))
 
-    def _order(self, order: Callable[[Stream], None], *, by_channel: bool = False) -> None:
+    def _order(self, order: Order) -> None:
         """Give an order to the open streams and to those on their way."""
         with self._lock:
             for opening in self._openings:
-                wanted = by_channel or not opening.is_open
-                if wanted and len(opening.orders) < MAX_ORDERS:
-                    opening.orders.append(order)
+                opening.note(order)
             streams = list(self._open.values())
         for stream in streams:
-            order(stream)
+            order.carry_out(stream)
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Wait until every stream has ended and its cleanup has run."""
@@ -237,8 +251,8 @@ class Streams:
 EVERY_APPS: weakref.WeakSet[Streams] = weakref.WeakSet()
 
 
-def _revoke(user: bytes | None, channel: str | None, stream: Stream) -> None:
-    theirs = user is None or _json_of(stream.user) == user
+def _revoke(user: Any, channel: str | None, stream: Stream) -> None:
+    theirs = user is None or (stream.user is not None and _in_json(stream.user) == user)
     if theirs and (channel is None or channel in stream.source.channels):
         stream.fail(StreamError("Access to this stream was revoked.", status=403))
 
@@ -261,9 +275,10 @@ def _write_access(stream: Stream) -> None:
     )
 
 
-def _json_of(user: Any) -> bytes | None:
+def _in_json(user: Any) -> Any:
+    """Return a user as another process reads it; one that is no JSON is like nobody."""
     try:
-        return dump(user)
+        return json.loads(dump(user))
     except OutputError:
         return None
 

@@ -15,6 +15,7 @@ MODULES = (
     "gunicorn",
     "hooks",
     "kinds_sse",
+    "reauthorize",
     "sockets",
     "sources",
     "steps",

@@ -75,7 +75,7 @@ def _redis_broker(url: str, history: int, history_age: float) -> Broker:
         raise ConfigError(
             "A redis:// broker needs the package redis: pip install 'flask_sse_routes[redis]'"
         ) from error
-    address = r"unix://[^/]*/.+" if url.startswith("unix:") else r"\w+://[^/?#]+(/\d*)?(\?.*)?"
+    address = r"unix://[^/]*/[^?#].*" if url.startswith("unix:") else r"\w+://[^/?#]+(/\d*)?(\?.*)?"
     if not re.fullmatch(address, url):
         raise ConfigError(
             "A redis:// URL is redis://[user:password@]host[:port][/db], db being a number, or "

@@ -121,14 +121,19 @@ class BellListener:
     """One task's place in the folder."""
 
     def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._socket: socket.socket | None = None
         self._new = True
         self._close: Callable[[], object] = _nothing
-        with contextlib.suppress(OSError, AttributeError):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            self._bind(folder, f"{os.getpid()}-{secrets.token_hex(4)}")
+        self._bind()
 
-    def _bind(self, folder: str, name: str) -> None:
+    def _bind(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            Path(self._folder).mkdir(parents=True, exist_ok=True)
+            self._take_place(self._folder, self._name)
+
+    def _take_place(self, folder: str, name: str) -> None:
         bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = Path(folder, name)
         finalizer = weakref.finalize(self, _leave, bell, path, os.getpid())
@@ -152,12 +157,25 @@ class BellListener:
         if self._new:
             # Who looked at the folder just before does not know of this listener yet.
             self._new, seconds = False, min(seconds, 2 * FRESH)
-        with contextlib.suppress(OSError):
-            bell.settimeout(max(seconds, 0))
+        bell.settimeout(max(seconds, 0))
+        try:
             bell.recv(1)
-            bell.settimeout(0)
+        except TimeoutError:
+            self._look()
+            return
+        except OSError:
+            return
+        bell.settimeout(0)
+        with contextlib.suppress(OSError):
             while True:
                 bell.recv(1)
+
+    def _look(self) -> None:
+        """Take the place anew if somebody has removed it, the folder perhaps with it."""
+        if self._socket is not None and not Path(self._folder, self._name).exists():
+            self.close()
+            self._new = True
+            self._bind()
 
     def close(self) -> None:
         """Leave the folder; calling again does nothing."""

@@ -101,6 +101,10 @@ class RedisListener:
                 connection.disconnect()
 
 
+# With more channels than that, Redis is asked first which of them got anything; up to so many.
+FEW_CHANNELS, MANY_CHANNELS = 50, 1000
+
+
 class RedisBroker(Broker):
     """A stream per channel. `prefix` tells apart what shares a database.
 
@@ -144,6 +148,32 @@ class RedisBroker(Broker):
 
     def poll(self, channels: Iterable[str], after: int, limit: int) -> Merged:
         names = tuple(channels)
+        if len(names) <= FEW_CHANNELS:
+            return self._poll(names, after, limit)
+        position, touched = self._touched(after)
+        if touched is None:
+            return self._poll(names, after, limit)
+        wanted = tuple(touched.intersection(names))
+        if not wanted:
+            return Merged(position.epoch, [], position.seq, position.seq, {})
+        merged = self._poll(wanted, after, limit)
+        if merged.epoch != position.epoch:
+            return merged
+        # What was appended since may be on a channel that was not looked at.
+        entries = [entry for entry in merged.entries if entry.seq <= position.seq]
+        until = min(merged.until, position.seq)
+        return merged._replace(entries=entries, until=until, newest=position.seq)
+
+    def _touched(self, after: int) -> tuple[Position, set[str] | None]:
+        """Return the channels that got entries after a seq; `None` if they are too many to say."""
+        reply = self._call(redis_scripts.TOUCHED, after, MANY_CHANNELS)
+        position = self._saw(reply)
+        found = reply[2] if len(reply) > 2 else None
+        if found is None or len(found) >= MANY_CHANNELS or position.seq < after:
+            return position, None
+        return position, {name.decode() for name in found}
+
+    def _poll(self, names: tuple[str, ...], after: int, limit: int) -> Merged:
         encoded = [name.encode() for name in names]
         reply = self._call(redis_scripts.POLL, after, limit, *encoded)
         position = self._saw(reply)

@@ -171,4 +171,13 @@ end
 return {{epoch, seq, till, trimmed, table.concat(heads, ' '), bodies}}
 """
 )
-SCRIPTS = (NEWEST, APPEND, READ, POLL)
+
+# ARGV[5...]: after, limit. The channels that got entries since; nothing where that is not known.
+TOUCHED = Script(
+    BEGIN
+    + """
+if forgotten > tonumber(ARGV[5]) then return {epoch, seq} end
+return {epoch, seq, redis.call('ZRANGEBYSCORE', last, '(' .. ARGV[5], '+inf', 'LIMIT', 0, ARGV[6])}
+"""
+)
+SCRIPTS = (NEWEST, APPEND, READ, POLL, TOUCHED)

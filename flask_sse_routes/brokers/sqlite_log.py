@@ -87,7 +87,10 @@ def _make_file(path: str) -> None:
     """
     with Path(f"{path}-lock").open("wb") as lock:
         if fcntl is not None:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:  # waited for like SQLite's own locks
+                raise sqlite3.OperationalError("database is locked") from error
         if not Path(path).exists():
             for suffix in ("-wal", "-shm"):
                 Path(path + suffix).unlink(missing_ok=True)

@@ -24,6 +24,9 @@ def post_worker_init(worker: Any) -> None:
     gunicorn calls it in each worker before the first request. All three causes show in
     `worker.alive`. A gthread worker keeps two threads free of streams.
     """
+    if getattr(worker, "drains_streams", False):
+        return  # SSEWorker has asked for it
+    worker.drains_streams = True
     if hasattr(worker, "tpool"):
         PROCESS.max_streams = max(1, worker.cfg.threads - SPARE_THREADS)
     concurrency.task(lambda: _watch(worker), "sse-drain").start()

@@ -17,11 +17,10 @@ from typing import Any
 from gunicorn.http.wsgi import Response
 from gunicorn.workers.ggevent import GeventWorker
 
-from ..concurrency import breathe
 from ..offload import get_offload
-from ..streams import access_log, drain_all, wait_for_all
+from ..streams import PROCESS, access_log, drain_all, wait_for_all
 from ..transport import StreamBody
-from .drain import MARGIN, post_worker_init
+from .drain import MARGIN
 
 # Seconds between looks at the last streams of a worker that stops.
 LOOK = 0.05
@@ -88,6 +87,8 @@ class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     streams end so that their clients go elsewhere, and it waits for what cleans up.
     """
 
+    # Says to `post_worker_init`, which a configuration may have as well, that this sees to it.
+    drains_streams = True
     alive: bool
     max_requests: int
     wsgi: Any
@@ -96,12 +97,13 @@ class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*args, **kwargs)
         # Counted here, because gunicorn counts a request before anybody knows what it becomes.
         self._requests_left, self.max_requests = self.max_requests, sys.maxsize
+        self._drains_since: float | None = None
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
         self.wsgi = Application(self.wsgi, self)
         self._log_streams()
-        post_worker_init(self)
+        PROCESS.multiprocess |= self.cfg.workers > 1
 
     def _log_streams(self) -> None:
         """Note the ends of streams where gunicorn notes requests."""
@@ -117,22 +119,33 @@ class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             self.log.info("Autorestarting worker after current request.")
             self.alive = False
 
+    def notify(self) -> None:
+        super().notify()
+        if not self.alive:
+            # gunicorn has closed the listeners by now: who is sent away goes to another worker.
+            self._drain()
+
     def run(self) -> None:
+        patience = 0.0  # where gunicorn exits at once
         try:
             super().run()
+            patience = self.cfg.graceful_timeout - MARGIN
         finally:
-            self._end_streams()
+            self._end_streams(patience)
 
-    def _end_streams(self) -> None:
-        drain_all(everything=False)
-        deadline = time.monotonic() + max(MARGIN, self.cfg.graceful_timeout - MARGIN)
-        while not wait_for_all(LOOK) and time.monotonic() < deadline:
-            self.notify_quietly()
+    def _drain(self) -> None:
+        """End the streams; those that may run to their end, once the time for that is over."""
+        now = time.monotonic()
+        if self._drains_since is None:
+            self._drains_since = now
+        drain_all(everything=now - self._drains_since >= self.cfg.graceful_timeout - MARGIN)
+
+    def _end_streams(self, patience: float) -> None:
+        """Wait until all streams have ended and been cleaned up."""
+        self._drain()
+        assert self._drains_since is not None
+        while not wait_for_all(LOOK) and time.monotonic() - self._drains_since < patience:
+            with contextlib.suppress(SystemExit, OSError):  # the arbiter may be gone itself
+                self.notify()
         drain_all(everything=True)
         wait_for_all(MARGIN)
-        breathe()
-
-    def notify_quietly(self) -> None:
-        """Tell the arbiter that this worker lives; it may be gone itself."""
-        with contextlib.suppress(SystemExit, OSError):
-            self.notify()

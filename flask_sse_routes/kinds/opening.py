@@ -45,6 +45,7 @@ class StreamOpener:
         self._run = HookRun(call.hooks, ctx)
         self._streams = call.runtime.streams
         self._opening = self._streams.opening()
+        self._reauthorizer: Reauthorizer | None = None
 
     def respond(self) -> Response:
         """Return the stream's response, or the refusal that its client understands."""
@@ -131,7 +132,11 @@ class StreamOpener:
 
     def _source(self, codec: EventCodec) -> Source:
         route, ctx = self._call.route, self._ctx
-        result = route.call(ctx)
+        token = CURRENT.set(ctx)
+        try:
+            result = route.call(ctx)
+        finally:
+            CURRENT.reset(token)
         if isinstance(result, Subscription):
             ctx.settle(None)
             return result.open(ctx.resumes_from)
@@ -167,7 +172,8 @@ class StreamOpener:
             if self._is_needed_by(stream.source):
                 self._ctx.freeze_request()
             if seconds := call.route.options["reauthorize"]:
-                Reauthorizer(call, self._ctx, stream, seconds).start()
+                self._reauthorizer = Reauthorizer(call, self._ctx, stream, seconds)
+                self._reauthorizer.start()
             del call.request  # the stream must not hold on to what belongs to the server
             return self._response(body)
         except BaseException as error:
@@ -184,6 +190,9 @@ class StreamOpener:
     def _finished(self, stream: Stream, error: BaseException | None) -> None:
         """The stream is over: clean up, then count it and give its place back."""
         assert stream.outcome is not None
+        reauthorizer, self._reauthorizer = self._reauthorizer, None
+        if reauthorizer is not None:
+            reauthorizer.stop()
         try:
             self._cleanup(stream.outcome, error)
         finally:

@@ -6,7 +6,8 @@ context made of what the client sent; a refusal ends the stream.
 
 from __future__ import annotations
 
-import logging
+import io
+import sys
 import time
 from typing import Any
 
@@ -15,14 +16,13 @@ from flask.wrappers import Request
 from werkzeug.exceptions import Forbidden, HTTPException
 
 from .. import concurrency
-from ..clock import get_clock
+from ..clock import Timer, get_clock
 from ..context import Context, RequestView
+from ..errors import BrokerUnavailable
 from ..hooks import HookRun
 from ..stream import Stream
 from .base import Call
 from .refusals import UNAVAILABLE
-
-log = logging.getLogger(__name__)
 
 
 class Reauthorizer:
@@ -33,30 +33,44 @@ class Reauthorizer:
         self._ctx = ctx
         self._stream = stream
         self._seconds = seconds
+        self._timer: Timer | None = None
 
     def start(self) -> None:
-        """Begin to ask; it ends with the stream."""
-        get_clock().at(time.monotonic() + self._seconds, self._tick)
+        """Ask in a while, and from then on."""
+        if not self._stream.over:
+            self._timer = get_clock().at(time.monotonic() + self._seconds, self._tick)
+
+    def stop(self) -> None:
+        """Ask no more."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _tick(self, _now: float) -> None:
         # Hooks may wait, which the clock must not.
-        if not self._stream.over:
+        try:
             concurrency.task(self._ask, "sse-reauthorize").start()
+        except RuntimeError:  # no thread left: its client comes back, and is asked then
+            self._stream.close("shutdown")
 
     def _ask(self) -> None:
         if self._stream.over:
             return
-        view: RequestView = self._ctx.request
         try:
-            with self._call.app.request_context(view.environ):
+            with self._call.app.request_context(_environ(self._ctx.request)):
                 self._run_hooks()
         except HTTPException as error:
-            if error.code in UNAVAILABLE:
+            if _status(error) in UNAVAILABLE:
                 self._stream.close("shutdown")
             else:
                 self._stream.fail(error)
+        except BrokerUnavailable:
+            self._stream.close("shutdown")
         except Exception as error:
             self._stream.fail(error)
+        except BaseException as error:
+            failure = RuntimeError(f"a hook raised {error!r}")
+            failure.__cause__ = error
+            self._stream.fail(failure)
         else:
             self.start()
 
@@ -76,8 +90,31 @@ class Reauthorizer:
         except HTTPException as refusal:
             outcome, error = "rejected", refusal
             raise
-        except Exception as failure:
+        except BaseException as failure:
             error = failure
             raise
         finally:
             self._call.cleanup(run, ctx, outcome, error)
+
+
+class NoBody(io.RawIOBase):
+    """Stands for the body of a request, which is not kept."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, _buffer: Any) -> int:
+        raise RuntimeError("A request's body is not kept: what was read of it is in ctx.input.")
+
+
+def _environ(view: RequestView) -> dict[str, Any]:
+    environ = view.environ
+    has_body = environ.get("CONTENT_LENGTH", "0").strip("0") or "HTTP_TRANSFER_ENCODING" in environ
+    environ["wsgi.input"] = io.BufferedReader(NoBody()) if has_body else io.BytesIO()
+    environ["wsgi.errors"] = sys.stderr
+    return environ
+
+
+def _status(error: HTTPException) -> int | None:
+    """Return the status of an error; `abort` may have been given a response."""
+    return error.code if error.response is None else error.response.status_code

@@ -29,6 +29,9 @@ from .opening import StreamOpener
 log = logging.getLogger(__name__)
 
 
+YEAR = 366 * 86_400
+
+
 class Choice(NamedTuple):
     """An option of the kind with a fixed set of values."""
 
@@ -91,9 +94,10 @@ def _check_seconds(route: Route, name: str, least: float) -> None:
     value = route.options[name]
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= YEAR:
         raise DeclarationError(
-            f"{route.owner}: {name}={value!r} must be a number of seconds, {least} or more."
+            f"{route.owner}: {name}={value!r} must be a number of seconds, {least} or more, and at "
+            "most a year."
         )
 
 

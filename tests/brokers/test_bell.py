@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -269,4 +270,22 @@ def test_a_file_that_is_no_socket_is_swept_away(folder: str, bell: Bell) -> None
     Path(folder).mkdir()
     Path(folder, "left over").touch()
     bell.ring()
+    assert names(folder) == []
+
+
+@pytest.mark.parametrize("only_the_place", [False, True])
+def test_a_listener_whose_place_was_removed_takes_it_anew(
+    folder: str, bell: Bell, listen: Listen, only_the_place: bool
+) -> None:
+    listener = listen()
+    (name,) = names(folder)
+    if only_the_place:
+        Path(folder, name).unlink()
+    else:
+        shutil.rmtree(folder)
+    listener.wait(0.05)
+    assert names(folder) == [name]
+    listener.wait(0)
+    wait_for(lambda: (bell.ring(), waited(listener, 1) < 0.5)[1], "it is rung at")
+    listener.close()
     assert names(folder) == []

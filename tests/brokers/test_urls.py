@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from flask_sse_routes.brokers import broker_from_url
 from flask_sse_routes.brokers.memory import MemoryBroker
 from flask_sse_routes.brokers.redis import RedisBroker
 from flask_sse_routes.brokers.sqlite import SqliteBroker
-from flask_sse_routes.errors import ConfigError
+from flask_sse_routes.errors import BrokerUnavailable, ConfigError
 
 from .waiting import ROOT
 
@@ -57,6 +59,8 @@ def test_sqlite(url: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
         "valkey://localhost",
         "valkeys://localhost:6379/0",
         "redis://localhost?max_connections=3",
+        "unix://:pw@/run/redis.sock?db=1",
+        "unix:///s",
     ],
 )
 def test_redis(url: str) -> None:
@@ -89,6 +93,15 @@ def test_redis(url: str) -> None:
         "redis://localhost:99999",
         "redis://localhost/1/2",
         "redis://localhost?no_such_option=1",
+        "unix:",
+        "unix://",
+        "unix:///",
+        "unix://?db=2",
+        "unix:///?db=2",
+        "unix:///#fragment",
+        "unix://user:pw@",
+        "unix://user:pw@/",
+        "unix://run.redis.sock",
         "http://localhost",
         "postgresql://localhost/db",
         "/var/lib/log.db",
@@ -120,6 +133,48 @@ def test_the_history_is_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             broker.append("a", b"x")
         assert 3 <= len(broker.read("a", 0, 1000).entries) < 1000
         broker.close()
+
+
+NOTHING_IS_KEPT = [
+    {"history": 0},
+    {"history": -1},
+    {"history": math.nan},
+    {"history_age": 0},
+    {"history_age": -0.5},
+    {"history_age": math.nan},
+    {"history": 0, "history_age": 0.4},
+]
+
+
+@pytest.mark.parametrize("kept", NOTHING_IS_KEPT, ids=str)
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///log.db", "redis://localhost", "unix:///s"])
+def test_a_log_that_keeps_nothing_is_refused(
+    url: str, kept: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would forget the number that it gave last, and give it again."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"history=1 or more .* history_age="):
+        broker_from_url(url, **kept)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///log.db"])
+def test_a_log_may_keep_as_little_as_one_entry_for_a_moment(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    broker = broker_from_url(url, history=1, history_age=0.001)
+    seqs = [broker.append("a", b"x").seq for _ in range(300)]
+    assert seqs == list(range(seqs[0], seqs[0] + 300))
+    broker.close()
+
+
+def test_a_folder_is_no_log(tmp_path: Path) -> None:
+    """Which only the disk can tell, at the first use."""
+    broker = broker_from_url(f"sqlite:///{tmp_path}")
+    with pytest.raises(BrokerUnavailable):
+        broker.append("a", b"x")
+    broker.close()
 
 
 def run(program: str) -> str:

@@ -6,7 +6,7 @@ The configuration comes from the environment (`FLASK_SSE_*`).
 import os
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Response
 
 from flask_sse_routes import RouteBlueprint, SSERoutes, Subscription, define_route
 from flask_sse_routes.cli import sse_cli
@@ -31,6 +31,13 @@ def ping() -> dict[str, int]:
 
 def stats() -> dict[str, Any]:
     return sse.stats()._asdict()
+
+
+@app.after_request
+def name_worker(response: Response) -> Response:
+    """Tell who answers, of a stream as well."""
+    response.headers["X-Worker"] = str(os.getpid())
+    return response
 
 
 routes = {

@@ -27,6 +27,8 @@ class Follower:
     seed: int = 0
     events: list[Event] = field(default_factory=list)
     connections: int = 0
+    # The process ids of the workers that it was served by.
+    workers: set[int] = field(default_factory=set)
     refusals: int = 0
     heartbeats: int = 0
     failure: BaseException | None = None
@@ -81,6 +83,7 @@ class Follower:
                 time.sleep(0.2)
                 return
             self.connections += 1
+            self.workers.add(int(response.headers["X-Worker"]))
             self._read(response)
         finally:
             connection.close()

@@ -7,7 +7,18 @@ from pathlib import Path
 from gevent_run import check_under_gevent
 
 HERE = Path(__file__).parent
-MODULES = ("follow", "hub", "listen", "model", "outages", "revoke", "snapshots", "where")
+MODULES = (
+    "follow",
+    "hub",
+    "listen",
+    "model",
+    "openings",
+    "outages",
+    "refusals",
+    "revoke",
+    "snapshots",
+    "where",
+)
 
 
 def test_they_pass_under_gevent() -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from flask_sse_routes import Event, define_route
+from flask_sse_routes import Event, PositionGone, define_route
 from flask_sse_routes.wire import Decoder
 
 from .sites import Site
@@ -66,15 +66,19 @@ def first_event(response: Any) -> Any:
     return events[0]
 
 
-@pytest.mark.parametrize("way", ["header", "query"])
-def test_hostile_positions(make_site: Any, broker_url: str, wsgi: Any, way: str) -> None:
-    site: Site = make_site(SSE_BROKER_URL=broker_url)
+def published_on(site: Site) -> str:
+    """Publish on a channel and on one that is nobody's business; return the last id."""
     for n in range(10):
         site.publish(("mine", "secret")[n % 2], f"secret {n}" if n % 2 else n)
-    newest = site.publish("mine", LAST)
+    return site.publish("mine", LAST)
+
+
+def check_streams(site: Site, wsgi: Any, way: str, every: int = 1) -> None:
+    """Resume from one hostile position after the other, as `Last-Event-ID` or in the query."""
+    newest = published_on(site)
     epoch, seq = newest.split("-")
-    resets = 0
-    for text in hostile(epoch, int(seq))[:: 1 if way == "header" else 3]:
+    resets, texts = 0, hostile(epoch, int(seq))[::every]
+    for text in texts:
         if way == "header":
             response = wsgi(site.app, "/api/follow?channel=mine", HTTP_LAST_EVENT_ID=text)
         else:
@@ -90,10 +94,40 @@ def test_hostile_positions(make_site: Any, broker_url: str, wsgi: Any, way: str)
             assert json.loads(events[0].data) == {"reason": "epoch"}
             assert [event.id for event in events] == [newest]
         else:  # a position that might have been handed out
-            assert text.strip() in {f"{epoch}-{n}" for n in range(int(seq))}, text
+            assert text.strip() in handed_out(newest), text
         response.close()
-    assert resets > 0.9 * COUNT / (1 if way == "header" else 3)
+    assert resets > 0.9 * len(texts)
     assert site.sse.stats().resets == resets
+
+
+def check_history(site: Site) -> None:
+    """Ask for what came after one hostile position after the other."""
+    newest = published_on(site)
+    epoch, seq = newest.split("-")
+    for text in hostile(epoch, int(seq)):
+        try:
+            events = site.sse.history("mine", after=text)
+        except PositionGone as error:
+            assert error.reason == "epoch"
+            assert text not in handed_out(newest), text
+        else:
+            assert text in handed_out(newest), text
+            assert not any("secret" in str(event.data) for event in events), text
+
+
+def handed_out(newest: str) -> set[str]:
+    """Return the ids before an id, and the one that an empty log has."""
+    epoch, seq = newest.split("-")
+    return {f"{epoch}-{n}" for n in range(int(seq))}
+
+
+@pytest.mark.parametrize("way", ["header", "query"])
+def test_hostile_positions(make_site: Any, broker_url: str, wsgi: Any, way: str) -> None:
+    check_streams(make_site(SSE_BROKER_URL=broker_url), wsgi, way, 1 if way == "header" else 3)
+
+
+def test_hostile_positions_in_a_history(make_site: Any, broker_url: str) -> None:
+    check_history(make_site(SSE_BROKER_URL=broker_url))
 
 
 @pytest.mark.parametrize("text", ["~end", "x~end", "gone-1~end", "x" * 300 + "~end"])

@@ -405,7 +405,7 @@ def test_when_the_app_is_gone_nothing_uses_its_broker(
     with site.open("a") as stream:
         stream.next()
     hub = site.channels.hub
-    place = hub._place
+    place = hub._whereabouts
 
     def slow() -> Any:
         found = place()
@@ -414,7 +414,7 @@ def test_when_the_app_is_gone_nothing_uses_its_broker(
             gate.wait(15)
         return found
 
-    monkeypatch.setattr(hub, "_place", slow)
+    monkeypatch.setattr(hub, "_whereabouts", slow)
     eventually(lambda: held.is_set() or not held_up)
     assert hub._tailing
     del site, stream

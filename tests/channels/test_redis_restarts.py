@@ -83,9 +83,12 @@ def redis_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Red
     server.kill()
 
 
-@pytest.fixture(name="server")
-def server(redis_server: RedisServer, tmp_path: Path) -> Iterator[Server]:
-    server = servers.start(tmp_path, redis_server.url, 2, FLASK_SSE_HISTORY=100_000)
+@pytest.fixture(name="server", params=servers.KINDS)
+def server(
+    request: pytest.FixtureRequest, redis_server: RedisServer, tmp_path: Path
+) -> Iterator[Server]:
+    settings = {"FLASK_SSE_HISTORY": 100_000}
+    server = servers.start(request.param, tmp_path, redis_server.url, 2, **settings)
     yield server
     server.kill()
 

@@ -74,13 +74,14 @@ def check_complete(events: list[Event], log: list[int]) -> None:
     assert {event.event for event in events} == {"ready", "message"}
 
 
-@pytest.fixture(name="launch")
-def launch(tmp_path: Path) -> Iterator[Any]:
+@pytest.fixture(name="launch", params=servers.KINDS)
+def launch(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """Start servers with workers of each kind."""
     running: list[Server] = []
 
     def start(url: str, workers: int, **settings: Any) -> Server:
         settings = {"FLASK_SSE_HISTORY": HISTORY} | settings
-        running.append(servers.start(tmp_path, url, workers, **settings))
+        running.append(servers.start(request.param, tmp_path, url, workers, **settings))
         return running[-1]
 
     yield start
@@ -92,28 +93,48 @@ def test_all_see_what_all_publish(launch: Any, follow: Any, tmp_path: Path) -> N
     """Four workers on one file, 20 subscribers, 10,000 events from workers and a process."""
     url = f"sqlite:///{tmp_path}/events.db"
     server = launch(url, 4)
+    everyone = set(servers.worker_pids(server))
     followers = [follow(server.port, ("a", "b"), LAST) for _ in range(20)]
-    wait_for(lambda: all(f.events for f in followers), "everybody is ready", 20)
 
-    def publish(channel: str) -> None:
-        for n in range(10):
-            servers.publish(server, channel, n, 200)
+    def are_ready() -> bool:
+        return all(follower.events for follower in followers)
 
-    threads = [threading.Thread(target=publish, args=("ab"[n % 2],)) for n in range(4)]
-    outsider = subprocess.Popen([sys.executable, "-c", OUTSIDER, url, "1999", "b"], env=_paths())
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    def are_everywhere() -> bool:
+        wait_for(are_ready, "everybody is ready", 20)
+        if {pid for follower in followers for pid in follower.workers} == everyone:
+            return True
+        followers.append(follow(server.port, ("a", "b"), LAST))
+        return False
+
+    wait_for(are_everywhere, "every worker serves one", 30)
+    with servers.connections_to_all(server) as workers:
+        outsider = subprocess.Popen(
+            [sys.executable, "-c", OUTSIDER, url, "1999", "b"], env=_paths()
+        )
+        threads = [
+            threading.Thread(target=_publish_batches, args=(workers[pid], "ab"[n % 2]))
+            for n, pid in enumerate(everyone)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
     assert outsider.wait(60) == 0
     servers.publish(server, "a", LAST.strip('"'))
     for follower in followers:
         follower.join(60)
     log = log_of(url, "a", "b")
-    assert len(log) == 10_000
+    assert len(log) == 10_000, "not all of the four have published all that they were to"
+    assert set(servers.worker_pids(server)) == everyone
     for follower in followers:
         check_complete(follower.events, log)
         assert follower.connections == 1
+
+
+def _publish_batches(worker: http.client.HTTPConnection, channel: str) -> None:
+    """Have one worker publish its part of the 10,000."""
+    for n in range(10):
+        servers.publish_over(worker, channel, n, 200)
 
 
 def _paths() -> dict[str, str]:

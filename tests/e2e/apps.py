@@ -152,6 +152,12 @@ def samples() -> Iterator[Event]:
         yield Event(raw=text, event="raw")
 
 
+def tidy_up(ctx: Context) -> None:
+    """Clean up for longer than an interpreter that stops would wait."""
+    time.sleep(2.5)
+    note(ctx.state.key, "tidied")
+
+
 def refuse(ctx: Context) -> None:
     abort(401, "Not you.")
 
@@ -229,6 +235,7 @@ routes = {
     "samples": stream(samples),
     "follow": stream(follow),
     "deaf": stream(deaf),
+    "untidy": stream(follow, hooks=[define_hook(cleanup=tidy_up)]),
     "rotating": stream(follow, max_duration=1.0),
     "publish": define_route(publish, method="POST"),
     "revoke": define_route(revoke, method="POST"),

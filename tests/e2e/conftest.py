@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from .crowd import Crowd
+from .publisher import Publisher
 from .servers import Server
 
 SERVERS = ("flask", "gevent", "gthread", "pywsgi", "sseworker")
@@ -69,6 +70,20 @@ def crowd() -> Iterator[Callable[[Server], Crowd]]:
     yield gather
     for each in gathered:
         each.leave()
+
+
+@pytest.fixture
+def publish() -> Iterator[Callable[..., Publisher]]:
+    """Start publishers, which stop with the test at the latest."""
+    started: list[Publisher] = []
+
+    def start(*args: Any, **options: Any) -> Publisher:
+        started.append(Publisher(*args, **options))
+        return started[-1]
+
+    yield start
+    for publisher in started:
+        publisher.stop()
 
 
 @pytest.fixture

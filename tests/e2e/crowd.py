@@ -36,6 +36,12 @@ class Member:
         self.failures: list[OSError] = []
 
     @property
+    def present(self) -> bool:
+        """Whether it has a stream that is open."""
+        visit = self.visits[-1] if self.visits else None
+        return visit is not None and visit.status == 200 and not (visit.closed or visit.complete)
+
+    @property
     def events(self) -> list[Arrival]:
         return [arrival for visit in self.visits for arrival in visit.events]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 from flask_sse_routes import broker_from_url
@@ -24,13 +25,13 @@ class Publisher:
         self._stop = threading.Event()
         self.failure: BaseException | None = None
         # When each event was about to be published, by its id.
-        self.at: dict[str, float] = {}
+        self.at: dict[str | None, float] = {}
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     @property
     def ids(self) -> list[str]:
-        return list(self.at)
+        return [str(id_) for id_ in self.at]
 
     def stop(self) -> None:
         """Publish no more."""
@@ -57,10 +58,15 @@ def check_complete(member: Member, ids: list[str]) -> None:
     assert set(member.names) <= {"ready", "message"}
     assert member.names.count("ready") == 1, "it had lost its position"
     first = _seq(member.events[0].event.id)
-    assert member.ids == [id_ for id_ in ids if _seq(id_) > first]
+    wanted, got = [id_ for id_ in ids if _seq(id_) > first], member.ids
+    if got != wanted:
+        missing = [id_ for id_ in wanted if id_ not in set(got)]
+        twice = [id_ for id_, count in Counter(got).items() if count > 1]
+        ends = [visit.last_event_id for visit in member.visits]
+        raise AssertionError(f"Not there: {missing}, twice: {twice}, visits ended at {ends}")
 
 
-def delays(member: Member, published_at: dict[str, float]) -> list[float]:
+def delays(member: Member, published_at: dict[str | None, float]) -> list[float]:
     """How long each event took from just before it was published to its last byte."""
     return [
         a.at - published_at[str(a.event.id)] for a in member.events if a.event.id in published_at

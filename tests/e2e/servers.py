@@ -91,7 +91,7 @@ class Server:
         self._tls = tls
         self.journal = Journal(folder / "journal")
         self._log = folder / "log"
-        self._streams: list[Stream] = []
+        self.streams: list[Stream] = []
         command = [*COMMANDS[kind][:-1], *options, COMMANDS[kind][-1]]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -134,7 +134,7 @@ class Server:
         target = f"/api/{route}?{urlencode({'key': key} | query)}"
         mine = {k: v for k, v in options.items() if k in own}
         stream = Stream(self.address, target, tls=self._tls, **mine)
-        self._streams.append(stream)
+        self.streams.append(stream)
         return stream
 
     def open(self, route: str, key: str, **options: Any) -> Stream:
@@ -198,9 +198,9 @@ class Server:
 
     def settle(self) -> None:
         """Close what the test left open; fail if the server holds on to any of it."""
-        for stream in self._streams:
+        for stream in self.streams:
             stream.close()
-        self._streams.clear()
+        self.streams.clear()
         wait_for(lambda: not self.stats()["streams"], "no stream is open", 15)
         self.check()
 
@@ -218,7 +218,7 @@ class Server:
 
     def kill(self) -> None:
         """End the server and all that it started."""
-        for stream in self._streams:
+        for stream in self.streams:
             stream.close()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)

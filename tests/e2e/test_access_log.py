@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,9 +37,9 @@ class AccessLog:
 
 
 @pytest.fixture
-def log(launch: Callable[..., Server], tmp_path: Path) -> Iterator[AccessLog]:
+def log(launch: Callable[..., Server], tmp_path: Path) -> AccessLog:
     path = tmp_path / "access"
-    yield AccessLog(path, launch("sseworker", "--access-logfile", str(path)))
+    return AccessLog(path, launch("sseworker", "--access-logfile", str(path)))
 
 
 def check(line: re.Match[str], route: str, outcome: str, events: int, size: int) -> None:

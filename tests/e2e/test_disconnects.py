@@ -119,8 +119,9 @@ def all_outcomes(server: Server, key: str, count: int) -> list[str]:
     return [e.facts["outcome"] for e in cleanups] if len(cleanups) == count else []
 
 
-@GEVENT
+@pytest.mark.parametrize("server", ["gevent", "pywsgi"], indirect=True)
 def test_killed_greenlet(server: Server, key: str) -> None:
+    """The one that serves the request; a stream that SSEWorker has taken over has none."""
     stream = server.open("sleeper", key, how="time", seconds=60)
     stream.next()
     assert server.ask(f"/api/kill/{key}", "POST")[0] == 200
@@ -128,3 +129,15 @@ def test_killed_greenlet(server: Server, key: str) -> None:
     assert server.journal.outcome(key) == "disconnected"
     stream.read_to_end()
     assert "end" not in stream.names
+
+
+@GEVENT
+def test_killed_handler(server: Server, key: str) -> None:
+    stream = server.open("sleeper", key, how="time", seconds=60)
+    stream.next()
+    assert server.tell(f"/api/kill/{key}", handler=True)
+    stream.read_to_end()
+    assert stream.complete
+    assert stream.names == ["message"], "its client comes back"
+    assert len(server.journal.entries(key, "finally")) == 1
+    assert server.journal.outcome(key) == "shutdown"
