@@ -1,32 +1,28 @@
-"""The thousand hostile positions on Redis, which counts in doubles, and over a real server."""
+"""The thousand hostile positions on Redis, whose scripts count in doubles, and on the wire."""
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
+import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from brokers.redis_server import RedisServer
+from e2e.servers import Server
 
-from flask_sse_routes import broker_from_url
 from flask_sse_routes.wire import Decoder, Event
 
 from . import servers
 from .sites import Site
-from .test_hostile_ids import (
-    LAST,
-    check_history,
-    check_streams,
-    handed_out,
-    hostile,
-)
+from .test_hostile_ids import LAST, check_history, check_streams, handed_out, hostile
 
-# What a server may say of a header that no server has to take.
-REFUSALS = (400, 431)
+# What ends or breaks a header line, or is more than gunicorn takes: nothing of the package's.
+BROKEN = re.compile(r"[\0\r\n]|.{4000}", re.DOTALL)
 
 
 @pytest.fixture(name="redis_url", scope="module")
@@ -42,6 +38,13 @@ def redis_site(make_site: Any, redis_url: str) -> Site:
     return site
 
 
+@pytest.fixture(name="server", params=servers.KINDS)
+def server(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[Server]:
+    server = servers.start(request.param, tmp_path, redis_url, 1)
+    yield server
+    server.kill()
+
+
 @pytest.mark.parametrize("way", ["header", "query"])
 def test_hostile_positions(redis_site: Site, wsgi: Any, way: str) -> None:
     check_streams(redis_site, wsgi, way)
@@ -49,3 +52,57 @@ def test_hostile_positions(redis_site: Site, wsgi: Any, way: str) -> None:
 
 def test_hostile_positions_in_a_history(redis_site: Site) -> None:
     check_history(redis_site)
+
+
+def test_hostile_positions_on_the_wire(server: Server) -> None:
+    worker = server.worker()
+    servers.publish(server, "mine", 1)
+    servers.publish(server, "secret", "secret")
+    (newest,) = servers.publish(server, "mine", LAST)
+    epoch, seq = newest.split("-")
+    texts = hostile(epoch, int(seq))
+    answers = {text: ask(server, "", f"Last-Event-ID: {text}\r\n") for text in texts}
+    for text, (status, events) in answers.items():
+        check_answer(text, status, events, newest)
+    assert [status for status, _ in answers.values()].count(200) > 0.7 * len(answers)
+    for text in texts[::3]:
+        query = f"&last_event_id={quote(text, encoding='latin-1', errors='replace')}"
+        status, events = ask(server, query, "")
+        check_answer(text, status, events, newest)
+        assert status == 200 or len(query) > 4000, text
+    assert server.worker() == worker
+    assert "Traceback" not in server.log
+
+
+def ask(server: Server, query: str, header: str) -> tuple[int, list[Event]]:
+    """Send a request as it is; return its status, and the events up to the one to stop at."""
+    head = f"GET /api/follow?channel=mine{query} HTTP/1.1\r\nHost: localhost\r\n{header}"
+    with socket.create_connection(server.address, timeout=10) as connection:
+        connection.sendall(f"{head}Accept: text/event-stream\r\n\r\n".encode("latin-1"))
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        decoder, events = Decoder(), []
+        while response.status == 200 and not (events and is_enough(events)):
+            piece = response.read1(65_536)
+            assert piece, "the stream ended"
+            events += decoder.feed(piece)
+        return response.status, events
+
+
+def is_enough(events: list[Event]) -> bool:
+    return events[0].event in ("ready", "reset") or json.loads(events[-1].data) == LAST
+
+
+def check_answer(text: str, status: int, events: list[Event], newest: str) -> None:
+    if status != 200:
+        assert 400 <= status < 500, text
+        assert BROKEN.search(text), text
+        return
+    assert not any("secret" in event.data for event in events), text
+    if events[0].event == "ready":  # its line ended before it began
+        assert not text.partition("\r\n")[0].strip(), text
+    elif events[0].event == "reset":
+        assert json.loads(events[0].data) == {"reason": "epoch"}
+        assert [event.id for event in events] == [newest]
+    else:
+        assert text.strip() in handed_out(newest), text

@@ -111,7 +111,8 @@ def test_events_larger_than_the_buffers(
     launch: Callable[..., Server], crowd: Gather, key: str
 ) -> None:
     server = launch("sseworker", settings={"FLASK_SSE_MAX_EVENT_BYTES": 8_000_000})
-    others = crowd(server).join(3, "follow", channel=key)
+    people = crowd(server)
+    others = people.join(3, "follow", channel=key)
     slow = server.open("follow", key, channel=key, receive_buffer=SMALL_BUFFER)
     slow.next()
     ids = server.publish(key, HUGE, 2) + server.publish(key, "a small one")
@@ -119,4 +120,5 @@ def test_events_larger_than_the_buffers(
     for wanted in (HUGE, HUGE, "a small one"):
         assert slow.next().json == wanted
     assert [a.event.id for a in slow.events[1:]] == ids
+    people.leave()
     server.settle()
