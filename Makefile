@@ -65,8 +65,11 @@ $(RUN_READY) $(TEST_READY):
 # The tests drive a real browser, a real proxy and a real Redis. Without them, those tests are
 # skipped and say so.
 programs:
-	@export PATH="$$PATH:/usr/sbin"; missing=(); \
-	for tool in chromium nginx redis-server; do command -v $$tool >/dev/null || missing+=($$tool); done; \
+	@export PATH="$$PATH:/usr/sbin:/sbin"; missing=(); \
+	for tool in chromium nginx redis-server openssl; do \
+		command -v $$tool >/dev/null || missing+=($$tool); \
+	done; \
+	command -v ip >/dev/null || missing+=(iproute2); \
 	[ $${#missing[@]} -gt 0 ] || exit 0; \
 	install="apt-get install --yes --no-install-recommends $${missing[*]}"; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -6,22 +6,20 @@ wakes it, and reads the pages of history that it asks for.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
+from . import concurrency
 from .brokers.base import Merged, Position
 from .errors import BrokerUnavailable
-from .rings import Portion, count_fitting, event_in, frame_of, special_frame
+from .rings import Portion, count_fitting, frame_of, read_frame, special_frame
 from .sources import NOTHING, Chunk
 from .wire import Event
 
 if TYPE_CHECKING:
     from .channels import ChannelHub
-
-log = logging.getLogger(__name__)
 
 # Snapshots that an opening stream takes when the broker begins one epoch after the other.
 SNAPSHOTS = 5
@@ -206,23 +204,23 @@ class ChannelSource:
         over()
 
     def next_portion(self) -> Portion | None:
-        """Return what is to be sent next, if anything is; has a page read where there is more."""
-        while True:
-            with self.hub.lock:
-                outdated = self._outdated
-                portion = None if self.ended or outdated else self._advance()
-                behind = portion is None and not self.live
-            if outdated:
-                # Its client comes back for another snapshot, with the id that it has.
-                self.close("shutdown")
-                self.wake()
-            elif behind and not self.ended:
-                self.hub.catch_up(self)
-            if portion is None or self._where is None:
-                return portion
-            chosen = self._choose(portion, self._where)
-            if chosen is None or chosen.frames:
-                return chosen
+        """Return what is to be sent next, if anything is; has a page read where there is more.
+
+        Of a portion that `where` lets nothing pass, no frames are left.
+        """
+        with self.hub.lock:
+            outdated = self._outdated
+            portion = None if self.ended or outdated else self._advance()
+            behind = portion is None and not self.live
+        if outdated:
+            # Its client comes back for another snapshot, with the id that it has.
+            self.close("shutdown")
+            self.wake()
+        elif behind and not self.ended:
+            self.hub.catch_up(self)
+        if portion is None or self._where is None:
+            return portion
+        return self._choose(portion, self._where)
 
     def _advance(self) -> Portion | None:
         """Move on by a portion; the hub's lock is held."""
@@ -244,11 +242,20 @@ class ChannelSource:
     def _choose(self, portion: Portion, where: Callable[[Event], bool]) -> Portion | None:
         """Filter a portion, without the lock; a `where` that fails ends the stream."""
         try:
-            passed = [frame for frame in portion.frames if _passes(where, frame)]
+            passed = [
+                frame
+                for frame, event in zip(portion.frames, portion.read(), strict=True)
+                if event is not None and (frame.startswith(SPECIAL) or where(event))
+            ]
         except Exception as error:
             self.fail(error)
             return None
-        return Portion.of(passed, portion.until, full=portion.full)
+        except BaseException as error:
+            if concurrency.is_kill(error):
+                raise
+            self.fail(RuntimeError(f"where= raised {error!r}"))
+            return None
+        return Portion.of(passed, portion.until, full=True)
 
     def accept(self, merged: Merged) -> None:
         newest = Position(merged.epoch, merged.newest)
@@ -319,21 +326,9 @@ class ChannelReader(ChannelSource):
         return []
 
 
-def _passes(where: Callable[[Event], bool], frame: bytes) -> bool:
-    if frame.startswith(SPECIAL):
-        return True
-    return any(where(event) for event in readable([frame]))
-
-
 def readable(frames: Iterable[bytes]) -> list[Event]:
-    """Return frames as events, without those that are not JSON, which are logged."""
-    events = []
-    for frame in frames:
-        try:
-            events.append(event_in(frame))
-        except (ValueError, RecursionError):
-            log.warning("An entry that is not JSON is left out: %r", frame[:80])
-    return events
+    """Return frames as events, without those that are not JSON."""
+    return [event for event in map(read_frame, frames) if event is not None]
 
 
 def _nothing() -> None:

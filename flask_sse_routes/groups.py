@@ -16,7 +16,8 @@ from .channels import ChannelHub
 from .followers import ChannelSource
 
 if TYPE_CHECKING:
-    from .offload import Connection, Offload
+    from .connections import Connection
+    from .offload import Offload
 
 # Sends between two looks at the time.
 BATCH = 32
@@ -129,6 +130,9 @@ class Group:
                 self._send_some(data, start, stop)
                 self._next = stop
                 self._offload.pace(stop - start)
+        except BaseException:
+            self.disband()  # those behind go on from where they are
+            raise
         finally:
             self._row, self._writes, self._next = [], [], 0
 

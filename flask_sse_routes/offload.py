@@ -18,13 +18,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from . import concurrency
-from .channels import ChannelHub
 from .clock import get_clock
-from .followers import ChannelSource
+from .connections import Connection, Key, end
 from .groups import Group
-from .sockets import GONE, VANISHED_AFTER, ClientSocket
-from .stream import NOWHERE, Stream
-from .wire import HEARTBEAT
+from .peer import NOWHERE
+from .sockets import GONE
+from .stream import Stream
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +33,12 @@ TURN = 0.002
 # Width of the slots in which heartbeats are due, and seconds between looks at who is stuck.
 SLOT = 0.25
 LOOK = 1.0
+# Seconds that a stream which ends waits for its client to take what it has been sent.
+CLOSING = 1.0
 # Bytes of a request that nobody has read, thrown away before closing: else the kernel would
 # reset the connection, and with it what the client has not read yet.
 UNREAD = 64 * 1024
 WRITABLE = select.POLLOUT
-
-Key = tuple[ChannelHub, tuple[str, ...]]
 
 
 class Servable(Protocol):
@@ -49,148 +48,6 @@ class Servable(Protocol):
 
     def serve(self) -> None:
         """Send what there is."""
-
-
-class Connection:
-    """One stream's socket, taken over from the server."""
-
-    __slots__ = (
-        "_group_bytes",
-        "_group_events",
-        "group",
-        "heartbeat",
-        "key",
-        "marked",
-        "offload",
-        "on_close",
-        "rest",
-        "sent_at",
-        "socket",
-        "source",
-        "stream",
-        "write",
-    )
-
-    def __init__(
-        self, offload: Offload, stream: Stream, raw: Any, on_close: Callable[[], None] | None
-    ) -> None:
-        self.offload = offload
-        self.stream = stream
-        self.source = stream.source if isinstance(stream.source, ChannelSource) else None
-        self.key: Key | None = None
-        if self.source is not None and self.source.plain:
-            self.key = self.source.hub, self.source.channels
-        self.socket = ClientSocket(raw)
-        self.write: Callable[[bytes | memoryview], int] = raw.send
-        self.on_close = on_close
-        # What the socket has not taken of the last chunk.
-        self.rest: memoryview | None = None
-        self.sent_at = time.monotonic()
-        self.heartbeat = stream.heartbeat
-        self.marked = False
-        self.group: Group | None = None
-        self._group_events = self._group_bytes = 0
-
-    def mark(self) -> None:
-        """Have it served soon."""
-        if not self.marked:
-            self.marked = True
-            self.offload.add_ready(self)
-
-    def serve(self) -> None:
-        """Send the next chunk, if there is one and the socket has taken the last."""
-        if self.rest is not None or self.stream.transport is not self:
-            return
-        data = self._next()
-        if not data:
-            return
-        self.sent_at = time.monotonic()
-        if not self.send(data):
-            return
-        if self.stream.over:
-            self.offload.finish(self, delivered=True)
-        elif self.source is not None and self.group is None:
-            self.mark()  # until there is nothing more
-
-    def _next(self) -> bytes:
-        stream = self.stream
-        if self.group is not None:
-            if stream.calm:
-                return b""
-            self.group.release(self)
-        data = stream.chunk()
-        stream.sent()
-        if not data and stream.over:
-            self.offload.finish(self, delivered=stream.reason != "disconnected")
-        elif not data and stream.calm and self.source is not None and self.source.on_ring:
-            self.offload.join(self)
-        return data
-
-    def send(self, data: bytes) -> bool:
-        """Send without waiting; tell whether all of it went, and keep what did not."""
-        try:
-            sent = self.write(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self.offload.finish(self, delivered=False)
-            return False
-        if sent == len(data):
-            return True
-        self.hold(data, sent)
-        return False
-
-    def hold(self, data: bytes, sent: int) -> None:
-        """Keep what the client does not take yet; it goes on when it does."""
-        if self.group is not None:
-            self.group.release(self)
-        self.rest = memoryview(data)[sent:]
-        self.offload.hold(self)
-
-    def go_on(self, rest: memoryview) -> bool:
-        """Send more of what was kept; tell whether that was all."""
-        with contextlib.suppress(BlockingIOError):
-            sent = self.write(rest)
-            self.rest = rest[sent:] if sent < len(rest) else None
-        return self.rest is None
-
-    def beat(self, now: float) -> None:
-        """Send a heartbeat, unless the client has vanished since the last one."""
-        stream = self.stream
-        if self.socket.silence() >= VANISHED_AFTER:
-            stream.drop()
-        elif self.group is None or not stream.calm:
-            stream.beat()
-        else:  # it stays in its group
-            self.sent_at = now
-            if self.send(HEARTBEAT):
-                stream.heartbeats += 1
-                stream.bytes += len(HEARTBEAT)
-
-    @property
-    def last_sent(self) -> float:
-        """When something was sent last (`time.monotonic`)."""
-        return self.sent_at if self.group is None else max(self.sent_at, self.group.sent_at)
-
-    def enter(self, group: Group) -> None:
-        """Be one of a group from now on."""
-        self.group = group
-        self._group_events, self._group_bytes = group.events, group.bytes
-
-    def leave(self) -> None:
-        """Be on its own again."""
-        if self.group is not None:
-            self.count()
-            self.sent_at = self.last_sent
-            self.group = None
-
-    def count(self) -> None:
-        """Add to the stream's counters what the group has sent since the last time."""
-        group = self.group
-        if group is not None:
-            self.stream.events += group.events - self._group_events
-            self.stream.bytes += group.bytes - self._group_bytes
-            self._group_events, self._group_bytes = group.events, group.bytes
 
 
 class Offload:
@@ -275,6 +132,7 @@ class Offload:
         if self._connections.get(fd) is not connection:
             return
         del self._connections[fd]
+        connection.open = False
         if connection.group is not None:
             connection.group.release(connection)
         if connection.key is not None:
@@ -287,7 +145,24 @@ class Offload:
         connection.socket.close(UNREAD if delivered else 0)
         connection.stream.transport = NOWHERE
         # What cleans up may wait; nobody else's stream should.
-        concurrency.task(lambda: _end(connection, delivered), "sse-over").start()
+        concurrency.task(lambda: end(connection, delivered), "sse-over").start()
+
+    def note_failure(self, servable: Servable, error: BaseException) -> None:
+        """End a stream whose next chunk cannot be made; at once, if it cannot be told either."""
+        log.error("Sending a stream failed", exc_info=error)
+        if not isinstance(servable, Connection) or not servable.open:
+            return
+        stream = servable.stream
+        if stream.reason is not None or stream.fatal is not None:
+            self.finish(servable, delivered=False)
+        else:
+            failure = RuntimeError(f"sending it raised {error!r}")
+            stream.fail(error if isinstance(error, Exception) else failure)
+
+    def abandon(self) -> None:
+        """Close every connection at once, whatever its client has not got yet."""
+        for connection in list(self._connections.values()):
+            self.finish(connection, delivered=False)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -309,10 +184,9 @@ class Offload:
                 servable.marked = False
                 try:
                     servable.serve()
-                except Exception as error:
-                    log.exception("Sending a stream failed")
-                    if isinstance(servable, Connection):
-                        servable.stream.fail(error)
+                except BaseException as error:
+                    # Whatever it is: without this task no stream would go on.
+                    self.note_failure(servable, error)
                 self.pace()
 
     def _polled(self) -> None:
@@ -347,12 +221,22 @@ class Offload:
         if now >= self._look_at:
             self._look_at = now + LOOK
             for connection in list(self._stuck):
-                connection.stream.look(now)
+                self._look_at_stuck(connection, now)
         return now + SLOT
+
+    def _look_at_stuck(self, connection: Connection, now: float) -> None:
+        """Drop a client that takes nothing: soon, where its stream is only waiting to end."""
+        stream = connection.stream
+        if stream.calm:
+            stream.look(now)
+        elif connection.closes_at is None:
+            connection.closes_at = now + CLOSING
+        elif now >= connection.closes_at:
+            stream.drop()
 
     def visit(self, connection: Connection, now: float) -> None:
         """Look at a connection whose time it is, and note when that will be again."""
-        if connection.stream.transport is not connection:
+        if not connection.open:
             return
         due = connection.last_sent + connection.heartbeat
         if due <= now:
@@ -382,16 +266,11 @@ class Round:
     def serve(self) -> None:
         """Visit them."""
         for connection in self._connections:
-            self._offload.visit(connection, time.monotonic())
+            try:
+                self._offload.visit(connection, time.monotonic())
+            except Exception as error:
+                self._offload.note_failure(connection, error)
             self._offload.pace()
-
-
-def _end(connection: Connection, delivered: bool) -> None:
-    try:
-        connection.stream.transport_over(delivered=delivered)
-    finally:
-        if connection.on_close is not None:
-            connection.on_close()
 
 
 get_offload: Callable[[], Offload] = concurrency.once_per_process(Offload)

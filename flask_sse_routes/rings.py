@@ -7,6 +7,7 @@ is a number, the seq up to which it has got everything. Nobody waits in here.
 from __future__ import annotations
 
 import json
+import logging
 from bisect import bisect_right
 from collections.abc import Iterable
 from heapq import merge
@@ -15,6 +16,8 @@ from typing import NamedTuple
 from .brokers.base import Entry, Position
 from .sources import Chunk
 from .wire import Event
+
+log = logging.getLogger(__name__)
 
 # A ring drops its older half when it has grown to this many entries, or bytes.
 RING_ENTRIES = 4096
@@ -70,6 +73,8 @@ class Portion(NamedTuple):
     frames: list[bytes]
     chunk: Chunk
     until: Position
+    # What the frames say, found once for all whose `where=` wants to know.
+    readings: list[Event | None]
 
     @property
     def data(self) -> bytes:
@@ -84,7 +89,13 @@ class Portion(NamedTuple):
     @classmethod
     def of(cls, frames: list[bytes], until: Position, *, full: bool) -> Portion:
         """Join frames."""
-        return cls(frames, Chunk(b"".join(frames), len(frames), full), until)
+        return cls(frames, Chunk(b"".join(frames), len(frames), full), until, [])
+
+    def read(self) -> list[Event | None]:
+        """Return the frames as events; `None` for one that is not JSON, which is logged."""
+        if not self.readings:
+            self.readings.extend(map(read_frame, self.frames))
+        return self.readings
 
 
 def portion_of(rings: list[Ring], after: Position) -> Portion | None:
@@ -125,6 +136,15 @@ def frame_of(epoch: str, entry: Entry) -> bytes:
 def special_frame(name: str, id_: str, text: bytes) -> bytes:
     """Return the frame of `ready`, `snapshot` or `reset`."""
     return b"event: %b\nid: %b\ndata: %b\n\n" % (name.encode(), id_.encode(), text)
+
+
+def read_frame(frame: bytes) -> Event | None:
+    """Return what a frame says; `None`, and a line in the log, where it is not JSON."""
+    try:
+        return event_in(frame)
+    except (ValueError, RecursionError):
+        log.warning("An entry that is not JSON is left out: %r", frame[:80])
+        return None
 
 
 def event_in(frame: bytes) -> Event:

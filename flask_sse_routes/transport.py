@@ -13,6 +13,7 @@ from typing import Any, cast
 from flask import request
 from flask.wrappers import Response
 
+from . import concurrency
 from .stream import Stream
 
 BODY = "flask_sse_routes.body"
@@ -43,6 +44,8 @@ class StreamBody:
             chunk = stream.chunk()
             if chunk:
                 return chunk
+            if stream.more:
+                concurrency.breathe()
         self._finished = True
         raise StopIteration
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from flask_sse_routes import wire
+from flask_sse_routes.peer import Peer
 from flask_sse_routes.sockets import VANISHED_AFTER, ClientSocket, Progress
 from flask_sse_routes.sources import Chunk
-from flask_sse_routes.stream import Peer, Stream, Timing
+from flask_sse_routes.stream import Stream, Timing
 
 FOR_EVER = 3600.0
 FIRST = rb"retry: \d+\n"

@@ -20,10 +20,11 @@ from gunicorn.workers.ggevent import GeventWorker
 from ..offload import get_offload
 from ..streams import PROCESS, access_log, drain_all, wait_for_all
 from ..transport import StreamBody
-from .drain import MARGIN
 
-# Seconds between looks at the last streams of a worker that stops.
+# Seconds between looks at the last streams of a worker that stops, and how long before its end
+# those that may run on are ended, too: time for their last words and for what cleans up.
 LOOK = 0.05
+LAST_STEPS = 3.0
 
 
 class Application:
@@ -97,7 +98,7 @@ class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*args, **kwargs)
         # Counted here, because gunicorn counts a request before anybody knows what it becomes.
         self._requests_left, self.max_requests = self.max_requests, sys.maxsize
-        self._drains_since: float | None = None
+        self._stops_at: float | None = None
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
@@ -117,6 +118,7 @@ class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self._requests_left -= 1
         if self._requests_left <= 0 and self.alive:
             self.log.info("Autorestarting worker after current request.")
+            self._note_stop()
             self.alive = False
 
     def notify(self) -> None:
@@ -125,27 +127,40 @@ class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             # gunicorn has closed the listeners by now: who is sent away goes to another worker.
             self._drain()
 
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self._note_stop()
+        super().handle_exit(sig, frame)
+
     def run(self) -> None:
-        patience = 0.0  # where gunicorn exits at once
+        in_time = False  # where gunicorn exits at once
         try:
             super().run()
-            patience = self.cfg.graceful_timeout - MARGIN
+            in_time = True
         finally:
-            self._end_streams(patience)
+            self._end_streams(in_time=in_time)
+
+    def _note_stop(self) -> None:
+        if self._stops_at is None:
+            # The arbiter kills what is there a `graceful_timeout` after its signal.
+            self._stops_at = time.monotonic() + self.cfg.graceful_timeout
+
+    @property
+    def _time_left(self) -> float:
+        self._note_stop()
+        assert self._stops_at is not None
+        return self._stops_at - time.monotonic()
 
     def _drain(self) -> None:
         """End the streams; those that may run to their end, once the time for that is over."""
-        now = time.monotonic()
-        if self._drains_since is None:
-            self._drains_since = now
-        drain_all(everything=now - self._drains_since >= self.cfg.graceful_timeout - MARGIN)
+        drain_all(everything=self._time_left <= LAST_STEPS)
 
-    def _end_streams(self, patience: float) -> None:
+    def _end_streams(self, *, in_time: bool) -> None:
         """Wait until all streams have ended and been cleaned up."""
         self._drain()
-        assert self._drains_since is not None
-        while not wait_for_all(LOOK) and time.monotonic() - self._drains_since < patience:
+        while in_time and self._time_left > LAST_STEPS and not wait_for_all(LOOK):
             with contextlib.suppress(SystemExit, OSError):  # the arbiter may be gone itself
                 self.notify()
         drain_all(everything=True)
-        wait_for_all(MARGIN)
+        if not wait_for_all(LAST_STEPS / 2):
+            get_offload().abandon()
+            wait_for_all(LAST_STEPS / 4)

@@ -20,12 +20,13 @@ from ..context import CURRENT, Context
 from ..errors import BrokerUnavailable, DeclarationError, OutputError
 from ..followers import ChannelSource
 from ..hooks import HookRun
+from ..peer import Peer
 from ..problems import problem_of
 from ..sockets import client_socket
 from ..sources import GeneratorSource, Source
 from ..stalls import get_stall_watch
 from ..steps import Scope, contexts
-from ..stream import Peer, Stream, Timing
+from ..stream import Stream, Timing
 from ..subscriptions import Subscription
 from ..transport import StreamBody, remember, stream_response
 from .base import Call

@@ -19,7 +19,7 @@ for kind in KINDS:
     COMMANDS[f"channels-{kind}"] = [*COMMANDS[kind][:-1], "channels.apps:app"]
 
 
-def start(kind: str, folder: Path, url: str, workers: int, **settings: Any) -> Server:
+def start(folder: Path, url: str, workers: int, *, kind: str = "gevent", **settings: Any) -> Server:
     """Start gunicorn with workers of a kind on a broker."""
     server = Server(
         f"channels-{kind}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -363,6 +364,16 @@ def test_a_handler_may_return_what_is_made_of_it(relays: Site, way: str, eventua
         assert stream.next().event == "reset"
     eventually(lambda: relays.sse.stats().streams == 0)
     assert not relays.channels.hub.rings
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_a_handler_is_its_stream_is_freed_at_once(
+    relays: Site, way: str, eventually: Any, no_gc: None
+) -> None:
+    with relays.client.open(f"/api/{way}") as stream:
+        assert stream.next().event == "ready"
+        (source,) = (weakref.ref(each.source) for each in runtime_of(relays.app).streams.open())
+    eventually(lambda: source() is None, limit=3)
 
 
 @pytest.mark.parametrize("way", WAYS)

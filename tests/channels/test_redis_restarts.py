@@ -88,7 +88,7 @@ def server(
     request: pytest.FixtureRequest, redis_server: RedisServer, tmp_path: Path
 ) -> Iterator[Server]:
     settings = {"FLASK_SSE_HISTORY": 100_000}
-    server = servers.start(request.param, tmp_path, redis_server.url, 2, **settings)
+    server = servers.start(tmp_path, redis_server.url, 2, kind=request.param, **settings)
     yield server
     server.kill()
 

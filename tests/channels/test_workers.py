@@ -81,7 +81,7 @@ def launch(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
     def start(url: str, workers: int, **settings: Any) -> Server:
         settings = {"FLASK_SSE_HISTORY": HISTORY} | settings
-        running.append(servers.start(request.param, tmp_path, url, workers, **settings))
+        running.append(servers.start(tmp_path, url, workers, kind=request.param, **settings))
         return running[-1]
 
     yield start
