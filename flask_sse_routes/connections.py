@@ -159,6 +159,8 @@ class Connection:
         with contextlib.suppress(BlockingIOError):
             sent = self.write(rest)
             self.rest = rest[sent:] if sent < len(rest) else None
+            self.stream.moved()
+            self.closes_at = None
         return self.rest is None
 
     def beat(self, now: float) -> None:
@@ -170,9 +172,9 @@ class Connection:
             stream.beat()
         else:  # it stays in its group
             self.sent_at = now
-            if self.send(HEARTBEAT):
-                stream.heartbeats += 1
-                stream.bytes += len(HEARTBEAT)
+            stream.heartbeats += 1
+            stream.bytes += len(HEARTBEAT)
+            self.send(HEARTBEAT)
 
     @property
     def last_sent(self) -> float:

@@ -71,11 +71,6 @@ class RequestView:
         object.__setattr__(self, "endpoint", request.endpoint)
         object.__setattr__(self, "view_args", MappingProxyType(dict(request.view_args or {})))
 
-    @property
-    def environ(self) -> dict[str, Any]:
-        """What a new request like this one is made of: the texts of its WSGI environ."""
-        return dict(self._request.environ)
-
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError("ctx.request is a frozen view; keep what changes in ctx.state.")
 
@@ -86,6 +81,11 @@ class RequestView:
                 "first yield of a plain function, or in a before hook, and keep it in ctx.state."
             )
         return getattr(self._request, name)
+
+
+def environ_of(view: RequestView) -> dict[str, Any]:
+    """Return what a new request like a view's is made of: the texts of its WSGI environ."""
+    return dict(view._request.environ)
 
 
 # The context of the handler that runs in the current task; for `SSERoutes.listen`.

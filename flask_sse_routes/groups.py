@@ -141,13 +141,19 @@ class Group:
         for index in range(start, stop):
             try:
                 sent = writes[index](data)
-            except OSError as error:
-                self._next = index + 1
-                self._fail(self._row[index], data, error)
-            else:
                 if sent != size:
                     self._next = index + 1
                     self._row[index].hold(data, sent)
+            except OSError as error:
+                self._next = index + 1
+                self._fail(self._row[index], data, error)
+            except Exception as error:
+                connection = self._row[index]
+                self._next = index
+                if connection.group is self:
+                    self.release(connection)  # which has not got this portion
+                self._next = index + 1
+                self._offload.note_failure(connection, error)
 
     def _fail(self, connection: Connection, data: bytes, error: OSError) -> None:
         if isinstance(error, BlockingIOError):

@@ -207,6 +207,11 @@ class Stream:
         """Note that the client does not take the last chunk yet."""
         if self._writing_since is None:
             self._writing_since = time.monotonic()
+            self.moved()
+
+    def moved(self) -> None:
+        """Note that the client has taken something just now."""
+        self._moved = time.monotonic()
 
     def close(self, reason: str) -> None:
         """End the stream for a reason from outside; never blocks, the first reason counts."""

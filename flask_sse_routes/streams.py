@@ -90,11 +90,13 @@ class Opening:
     def obey(self, stream: Stream) -> None:
         """Give the stream the orders that came since its hooks began."""
         self.is_open = True
-        for order in tuple(self.orders):
+        orders = tuple(self.orders)
+        for order in orders:
             order.carry_out(stream)
-        if len(self.orders) == MAX_ORDERS:  # and perhaps more that are not noted
+            if not order.by_channel:
+                self.orders.remove(order)
+        if len(orders) == MAX_ORDERS:  # and perhaps more that are not noted
             stream.close("shutdown")
-        self.orders = [order for order in self.orders if order.by_channel]
 
 
 class Streams:

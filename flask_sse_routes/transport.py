@@ -17,6 +17,7 @@ from . import concurrency
 from .stream import Stream
 
 BODY = "flask_sse_routes.body"
+STREAM = "flask_sse_routes.stream"
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 
 
@@ -126,6 +127,12 @@ def stream_response(
 def remember(environ: dict[str, Any], body: StreamBody) -> None:
     """Note which body the current request is to be answered with."""
     environ[BODY] = body, threading.get_ident()
+    environ[STREAM] = True
+
+
+def is_stream(environ: dict[str, Any]) -> bool:
+    """Tell whether a request was answered with a stream, whatever is around it by now."""
+    return STREAM in environ
 
 
 def close_unsent(_error: BaseException | None = None) -> None:

@@ -19,12 +19,12 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from ..offload import get_offload
 from ..streams import PROCESS, access_log, drain_all, wait_for_all
-from ..transport import StreamBody
+from ..transport import StreamBody, is_stream
 
 # Seconds between looks at the last streams of a worker that stops, and how long before its end
 # those that may run on are ended, too: time for their last words and for what cleans up.
 LOOK = 0.05
-LAST_STEPS = 3.0
+LAST_STEPS = 2.0
 
 
 class Application:
@@ -37,7 +37,8 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         result = self._app(environ, start_response)
         if type(result) is not StreamBody:
-            self._worker.count_request()
+            if not is_stream(environ):
+                self._worker.count_request()
             return result
         response = getattr(start_response, "__self__", None)
         raw = _take_socket(environ, response)
@@ -78,7 +79,12 @@ def _offload(body: StreamBody, response: Any, raw: Any) -> None:
         raise
     stream, on_close = body.hand_over()
     assert stream is not None
-    get_offload().take_over(stream, raw, on_close)
+    try:
+        get_offload().take_over(stream, raw, on_close)
+    except BaseException:
+        raw.close()
+        stream.transport_over(delivered=False)
+        raise
 
 
 class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types

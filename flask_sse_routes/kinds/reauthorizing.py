@@ -11,13 +11,13 @@ import sys
 import time
 from typing import Any
 
-from flask import request
+from flask import abort, request
 from flask.wrappers import Request
 from werkzeug.exceptions import Forbidden, HTTPException
 
 from .. import concurrency
 from ..clock import Timer, get_clock
-from ..context import Context, RequestView
+from ..context import Context, RequestView, environ_of
 from ..errors import BrokerUnavailable
 from ..hooks import HookRun
 from ..stream import Stream
@@ -68,6 +68,9 @@ class Reauthorizer:
         except Exception as error:
             self._stream.fail(error)
         except BaseException as error:
+            if concurrency.is_kill(error):
+                self._stream.close("shutdown")
+                raise
             failure = RuntimeError(f"a hook raised {error!r}")
             failure.__cause__ = error
             self._stream.fail(failure)
@@ -75,6 +78,9 @@ class Reauthorizer:
             self.start()
 
     def _run_hooks(self) -> None:
+        answer = self._call.app.preprocess_request()  # what sets `g.user`, for example
+        if answer is not None:
+            abort(self._call.app.make_response(answer))
         asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # a proxy
         ctx = self._call.context_of(asked)
         ctx.input, ctx.state = self._ctx.input, self._ctx.state
@@ -108,7 +114,7 @@ class NoBody(io.RawIOBase):
 
 
 def _environ(view: RequestView) -> dict[str, Any]:
-    environ = view.environ
+    environ = environ_of(view)
     has_body = environ.get("CONTENT_LENGTH", "0").strip("0") or "HTTP_TRANSFER_ENCODING" in environ
     environ["wsgi.input"] = io.BufferedReader(NoBody()) if has_body else io.BytesIO()
     environ["wsgi.errors"] = sys.stderr

@@ -89,7 +89,8 @@ def ask(server: Server, query: str, header: str) -> tuple[int, list[Event]]:
         connection.sendall(f"{head}Accept: text/event-stream\r\n\r\n".encode("latin-1"))
         response = http.client.HTTPResponse(connection)
         response.begin()
-        decoder, events = Decoder(), []
+        decoder = Decoder()
+        events: list[Event] = []
         while response.status == 200 and not (events and is_enough(events)):
             piece = response.read1(65_536)
             assert piece, "the stream ended"
