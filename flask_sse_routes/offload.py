@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 BATCH = 32
 TURN = 0.002
 # Width of the slots in which heartbeats are due, and seconds between looks at who is stuck.
-SLOT = 0.25
+SLOT = 0.05
 LOOK = 1.0
 # Seconds that a stream which ends waits for its client to take what it has been sent.
 CLOSING = 1.0
@@ -65,6 +65,7 @@ class Offload:
         self._sends = 0
         self._slots: dict[int, list[Connection]] = {}
         self._slot = 0
+        self._ticks = False
         self._stuck: set[Connection] = set()
         self._look_at = 0.0
 
@@ -80,6 +81,10 @@ class Offload:
         connection = Connection(self, stream, raw, on_close)
         if connection.key is not None:
             self._keys[connection.key] += 1
+        if not self._ticks:
+            self._ticks = True
+            self._slot = int(connection.sent_at / SLOT)
+            get_clock().at(connection.sent_at + SLOT, self._tick)
         stream.hand_over(connection.socket, connection)
         stream.sent()
         self._connections[connection.socket.fd] = connection
@@ -170,8 +175,6 @@ class Offload:
     def _begin(self) -> None:
         self._watcher = concurrency.on_readable(self._epoll.fileno(), self._polled, "sse-offload")
         concurrency.task(self._run, "sse-offload").start()
-        self._slot = int(time.monotonic() / SLOT)
-        get_clock().at(time.monotonic() + SLOT, self._tick)
 
     def _run(self) -> None:
         while True:
@@ -211,9 +214,9 @@ class Offload:
             self._epoll.unregister(connection.socket.fd)
         concurrency.task(lambda: self.finish(connection, delivered=False), "sse-gone").start()
 
-    def _tick(self, now: float) -> float:
+    def _tick(self, now: float) -> float | None:
         """Look at who is due for a heartbeat, and at who takes nothing; on the clock."""
-        first, self._slot = self._slot, int(now / SLOT) + 1
+        first, self._slot = self._slot, int(now / SLOT)
         for slot in range(first, self._slot):
             due = self._slots.pop(slot, None)
             if due:
@@ -222,7 +225,11 @@ class Offload:
             self._look_at = now + LOOK
             for connection in list(self._stuck):
                 self._look_at_stuck(connection, now)
-        return now + SLOT
+        if self._connections:
+            return now + SLOT
+        self._slots.clear()
+        self._ticks = False
+        return None
 
     def _look_at_stuck(self, connection: Connection, now: float) -> None:
         """Drop a client that takes nothing: soon, where its stream is only waiting to end."""
