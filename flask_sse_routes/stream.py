@@ -7,41 +7,22 @@ another: the transport's, the source's and the clock's.
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import wire
 from .clock import Timer, get_clock
 from .peer import Peer, Transport
 from .sockets import VANISHED_AFTER, ClientSocket
 from .sources import Source
+from .timing import COME_BACK, Timing, retry_between
 
-# EventSource keeps the last `retry` for good, so these are even over a range (milliseconds):
-# after a drain or a rotation, and after a refusal.
-COME_BACK = (500, 3000)
-TRY_LATER = (3000, 10_000)
 # Seconds between looks at a client that a server does not let us watch, or that is slow.
 LOOK = 1.0
 # Looks at an open stream in one send timeout: a client is dropped late by one of them at most.
 LOOKS = 6
-
-
-def retry_between(bounds: tuple[int, int]) -> bytes:
-    """Return a `retry:` line of a random time within `bounds` (milliseconds)."""
-    low, high = bounds
-    return wire.retry_line(low + int(random.random() * (high - low + 1)))
-
-
-class Timing(NamedTuple):
-    """The times of a stream: seconds, but `retry` in milliseconds."""
-
-    heartbeat: float
-    send_timeout: float
-    retry: int
-    max_duration: float | None = None
 
 
 class Stream:

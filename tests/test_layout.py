@@ -51,6 +51,7 @@ FLOORS = {
         "stream",
         "streams",
         "subscriptions",
+        "timing",
     },
     2: {
         "blueprint",

@@ -15,7 +15,8 @@ from flask_sse_routes import wire
 from flask_sse_routes.peer import Peer
 from flask_sse_routes.sockets import VANISHED_AFTER, ClientSocket, Progress
 from flask_sse_routes.sources import Chunk
-from flask_sse_routes.stream import Stream, Timing
+from flask_sse_routes.stream import Stream
+from flask_sse_routes.timing import Timing
 
 FOR_EVER = 3600.0
 FIRST = rb"retry: \d+\n"

@@ -26,8 +26,9 @@ from ..sockets import client_socket
 from ..sources import GeneratorSource, Source
 from ..stalls import get_stall_watch
 from ..steps import Scope, contexts
-from ..stream import Stream, Timing
+from ..stream import Stream
 from ..subscriptions import Subscription
+from ..timing import Timing
 from ..transport import StreamBody, remember, stream_response
 from .base import Call
 from .reauthorizing import Reauthorizer

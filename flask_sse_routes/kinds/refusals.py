@@ -14,7 +14,7 @@ from flask.wrappers import Response
 from werkzeug.exceptions import ServiceUnavailable
 
 from ..errors import BrokerUnavailable
-from ..stream import TRY_LATER, retry_between
+from ..timing import TRY_LATER, retry_between
 from ..transport import stream_response
 from .base import Call
 

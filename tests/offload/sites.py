@@ -19,8 +19,9 @@ from flask_sse_routes.groups import Group
 from flask_sse_routes.offload import Offload
 from flask_sse_routes.peer import NOWHERE, Peer
 from flask_sse_routes.sources import Source
-from flask_sse_routes.stream import Stream, Timing
+from flask_sse_routes.stream import Stream
 from flask_sse_routes.streams import Streams
+from flask_sse_routes.timing import Timing
 from flask_sse_routes.wire import HEARTBEAT, Decoder, Event
 
 FOR_EVER = 3600.0
