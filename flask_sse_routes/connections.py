@@ -106,21 +106,23 @@ class Connection:
     def _serve(self) -> None:
         if self.rest is not None or not self.open:
             return
-        data = self._next()
+        stream = self.stream
+        data = self._next(stream)
         if not data:
-            if self.stream.more:
+            if stream.more:
                 self.mark()
+            return
+        if stream.transport is not self:  # it has ended while `where` was asked
             return
         self.sent_at = time.monotonic()
         if not self.send(data):
             return
-        if self.stream.over:
+        if stream.over:
             self.offload.finish(self, delivered=True)
         elif self.source is not None and self.group is None:
             self.mark()  # until there is nothing more
 
-    def _next(self) -> bytes:
-        stream = self.stream
+    def _next(self, stream: Stream) -> bytes:
         if self.group is not None:
             if stream.calm:
                 return b""
