@@ -618,10 +618,11 @@ def test_once_when_closed_before_the_first_event(
 
 
 def test_once_when_the_response_is_dropped_before_it_is_sent(
-    make_app: Any, journal: Journal, eventually: Any
+    make_app: Any, journal: Journal, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = counted(make_app, journal, wait_then_first, open_timeout=0)
-    app.logger.disabled = True  # what is logged would keep the traceback, and so the response
+    # What is logged would keep the traceback, and so the response. All apps share the logger.
+    monkeypatch.setattr(app.logger, "disabled", True)
 
     @app.after_request
     def fail(response: Response) -> Response:
