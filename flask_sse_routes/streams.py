@@ -166,9 +166,9 @@ class Streams:
                 return
             self._add_counts(self._totals, stream)
             self._ended[stream.outcome or "completed"] += 1
+            self.release(stream.client)
             if not self._open:
                 self._empty.set()
-        self.release(stream.client)
         if access_log.isEnabledFor(logging.INFO):
             _write_access(stream)
 

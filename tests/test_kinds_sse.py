@@ -680,9 +680,12 @@ def claims(_: Any) -> dict[str, int]:
     return {"id": 1}
 
 
-def test_an_identity_of_any_type_will_do_without_a_limit_per_client(make_app: Any) -> None:
+def test_an_identity_of_any_type_will_do_without_a_limit_per_client(
+    make_app: Any, eventually: Any
+) -> None:
     app = make_app({"it": sse(first_then_wait)}, SSE_MAX_STREAMS=1, identify=claims)
     for _ in range(3):
+        eventually(lambda: runtime_of(app).streams.stats().streams == 0)
         with sse_client(app).open("/api/it") as stream:
             assert stream.json() == 1
 
