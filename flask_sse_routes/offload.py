@@ -20,15 +20,14 @@ from typing import Any, Protocol
 from . import concurrency
 from .clock import get_clock
 from .connections import Connection, Key, end
-from .groups import Group
+from .groups import BATCH, Group
 from .peer import NOWHERE
 from .sockets import GONE
 from .stream import Stream
 
 log = logging.getLogger(__name__)
 
-# Sends between two looks at the time, and seconds after which others have their turn.
-BATCH = 32
+# Seconds of sending after which others have their turn.
 TURN = 0.002
 # Width of the slots in which heartbeats are due, and seconds between looks at who is stuck.
 SLOT = 0.05

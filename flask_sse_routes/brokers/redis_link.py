@@ -74,7 +74,7 @@ def connector(url: str, scripts: Iterable[Script]) -> Connect:
     belongs to the server's process, so that it cannot change while the connection is open.
     Raises `ValueError` or `TypeError` for a URL that is not right.
     """
-    options = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
+    options = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]  # redis has no types
     kind = options.pop("connection_class", redis.Connection)
     scripts = tuple(scripts)
     for name in ("max_connections", "timeout"):  # of a pool, which there is none of here
