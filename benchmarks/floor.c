@@ -3,7 +3,8 @@
  *   floor PORT
  *
  * One thread, one epoll, one non-blocking send for each client and event. Of HTTP it knows no more
- * than the path. What a full socket does not take waits in a copy of its own.
+ * than the path. A channel is a row of clients. What a full socket does not take waits in a copy of
+ * its own.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -22,6 +23,7 @@
 
 #define SECOND 1000000000ull
 #define BATCH 1024
+#define CHANNELS 64
 #define PADDING "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define STREAM                                                                                     \
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"            \
@@ -29,8 +31,8 @@
 
 struct client {
     int fd;
-    bool subscribed;
-    size_t place;                       /* among the subscribers */
+    struct channel *channel;            /* that it has subscribed to */
+    size_t place;                       /* among its subscribers */
     char *waiting;                      /* what its socket had no room for */
     size_t waiting_from, waiting_to, waiting_room;
     uint64_t stream_next, stream_count; /* events of a stream of its own */
@@ -38,10 +40,17 @@ struct client {
     size_t request_size;
 };
 
-static struct client *listener, *publisher, **subscribers;
-static size_t subscriber_count, subscriber_room;
-static uint64_t publish_next, publish_count, publish_started, heartbeat, heartbeat_due;
-static double publish_rate;
+struct channel {
+    struct client **subscribers;
+    size_t count, room;
+};
+
+static struct client *listener, *publisher;
+static struct channel channels[CHANNELS];
+/* A series of events: each is published on every channel, spread over its time or at once. */
+static uint64_t publish_next, publish_count, publish_started, publish_channels;
+static double publish_rate, publish_spread;
+static uint64_t heartbeat, heartbeat_due;
 static int poller;
 
 static uint64_t now_ns(void) {
@@ -113,9 +122,10 @@ static void answer(struct client *client, const char *body) {
 /* Clients */
 
 static void drop(struct client *client) {
-    if (client->subscribed) {
-        subscribers[client->place] = subscribers[--subscriber_count];
-        subscribers[client->place]->place = client->place;
+    struct channel *channel = client->channel;
+    if (channel) {
+        channel->subscribers[client->place] = channel->subscribers[--channel->count];
+        channel->subscribers[client->place]->place = client->place;
     }
     if (client == publisher)
         publisher = NULL;
@@ -124,16 +134,17 @@ static void drop(struct client *client) {
     free(client);
 }
 
-static void subscribe(struct client *client) {
-    if (client->subscribed)
+static void subscribe(struct client *client, struct channel *channel) {
+    if (client->channel)
         return;
-    if (subscriber_count == subscriber_room) {
-        subscriber_room = 2 * subscriber_room + 64;
-        subscribers = checked(realloc(subscribers, subscriber_room * sizeof *subscribers));
+    if (channel->count == channel->room) {
+        channel->room = 2 * channel->room + 64;
+        channel->subscribers =
+            checked(realloc(channel->subscribers, channel->room * sizeof *channel->subscribers));
     }
-    client->subscribed = true;
-    client->place = subscriber_count;
-    subscribers[subscriber_count++] = client;
+    client->channel = channel;
+    client->place = channel->count;
+    channel->subscribers[channel->count++] = client;
     deliver(client, STREAM, strlen(STREAM));
 }
 
@@ -163,15 +174,21 @@ static bool go_on(struct client *client) {
 static uint64_t publish_due(void) {
     if (!publish_rate)
         return 0;
-    return publish_started + (uint64_t)((double)publish_next / publish_rate * SECOND);
+    uint64_t number = publish_next / publish_channels, channel = publish_next % publish_channels;
+    double turn = (double)number + publish_spread * (double)channel / (double)publish_channels;
+    return publish_started + (uint64_t)(turn / publish_rate * SECOND);
+}
+
+static void send_to(const struct channel *channel, const char *bytes, size_t size) {
+    for (size_t index = 0; index < channel->count; index++)
+        deliver(channel->subscribers[index], bytes, size);
 }
 
 static void publish_one(uint64_t now) {
     char text[256];
     int size = snprintf(text, sizeof text, "data: {\"seq\":%lu,\"ts\":%lu,\"pad\":\"%s\"}\n\n",
-                        publish_next++, now, PADDING);
-    for (size_t index = 0; index < subscriber_count; index++)
-        deliver(subscribers[index], text, (size_t)size);
+                        publish_next / publish_channels, now, PADDING);
+    send_to(&channels[publish_next++ % publish_channels], text, (size_t)size);
     if (publish_next == publish_count && publisher) {
         answer(publisher, "{}");
         publisher = NULL;
@@ -180,33 +197,43 @@ static void publish_one(uint64_t now) {
 
 static void beat(uint64_t now) {
     heartbeat_due = now + heartbeat;
-    for (size_t index = 0; index < subscriber_count; index++)
-        deliver(subscribers[index], ":\n", 2);
+    for (size_t index = 0; index < CHANNELS; index++)
+        send_to(&channels[index], ":\n", 2);
 }
 
 /* Requests */
 
-static double parameter(const char *path, const char *name) {
+static double parameter(const char *path, const char *name, double otherwise) {
     const char *found = strstr(path, name);
-    return found ? atof(found + strlen(name)) : 0;
+    return found ? atof(found + strlen(name)) : otherwise;
+}
+
+static size_t subscriber_count(void) {
+    size_t count = 0;
+    for (size_t index = 0; index < CHANNELS; index++)
+        count += channels[index].count;
+    return count;
 }
 
 static bool obey(struct client *client, const char *path) {
     char body[64];
     if (!strncmp(path, "/events", 7)) {
-        subscribe(client);
+        subscribe(client, &channels[(size_t)parameter(path, "channel=", 0) % CHANNELS]);
     } else if (!strncmp(path, "/publish", 8)) {
-        publish_count = (uint64_t)parameter(path, "count=");
-        publish_rate = parameter(path, "rate=");
+        publish_channels = (uint64_t)parameter(path, "channels=", 1) % (CHANNELS + 1);
+        publish_channels += !publish_channels;
+        publish_count = (uint64_t)parameter(path, "count=", 0) * publish_channels;
+        publish_rate = parameter(path, "rate=", 0);
+        publish_spread = parameter(path, "spread=", 1);
         publish_next = 0;
         publish_started = now_ns();
         publisher = client;
     } else if (!strncmp(path, "/stream", 7)) {
-        client->stream_count = (uint64_t)parameter(path, "count=");
+        client->stream_count = (uint64_t)parameter(path, "count=", 0);
         deliver(client, STREAM, strlen(STREAM));
         return go_on(client);
     } else if (!strncmp(path, "/subscribers", 12)) {
-        snprintf(body, sizeof body, "{\"subscribers\":%zu}", subscriber_count);
+        snprintf(body, sizeof body, "{\"subscribers\":%zu}", subscriber_count());
         answer(client, body);
     } else {
         answer(client, "{\"hello\":\"world\"}");
@@ -262,8 +289,9 @@ static void turn(void) {
             drop(client);
     }
     uint64_t now = now_ns();
-    if (publish_next < publish_count && now >= publish_due())
-        publish_one(now);
+    for (uint64_t some = publish_channels; some-- && publish_next < publish_count;)
+        if (now >= publish_due())
+            publish_one(now);
     if (heartbeat && now >= heartbeat_due)
         beat(now);
 }

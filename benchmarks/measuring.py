@@ -28,9 +28,19 @@ def paced(rig: Rig) -> Values:
 
 
 def channels(rig: Rig) -> Values:
-    """Many channels at a slow rate each; the floor, which has no channels, sends to all."""
+    """Many channels at a slow rate, each at its own moments."""
+    return _many_channels(rig, spread=1)
+
+
+def ticks(rig: Rig) -> Values:
+    """Many channels at a slow rate, all at the same moments."""
+    return _many_channels(rig, spread=0)
+
+
+def _many_channels(rig: Rig, spread: int) -> Values:
     rate, clients = 4.0, 5 * rig.sizes.clients
-    return _fan_out(rig, clients, _series(rig, rate), rate=rate, channels=CHANNELS)
+    count = _series(rig, rate)
+    return _fan_out(rig, clients, count, rate=rate, channels=CHANNELS, spread=spread)
 
 
 def burst(rig: Rig) -> Values:
@@ -48,10 +58,18 @@ def _series(rig: Rig, rate: float) -> int:
 
 
 def _fan_out(
-    rig: Rig, clients: int, count: int, *, rate: float = 0, channels: int = 1, pause: int = 1
+    rig: Rig,
+    clients: int,
+    count: int,
+    *,
+    rate: float = 0,
+    channels: int = 1,
+    spread: int = 1,
+    pause: int = 1,
 ) -> Values:
-    path = "/events?channel=*" if rig.peer.ours else "/events"
-    series = f"/publish?count={count}&rate={rate:g}&channels={channels}&pause={pause}"
+    path = "/events?channel=*" if channels > 1 or rig.peer.ours else "/events"
+    series = f"/publish?count={count}&rate={rate:g}&channels={channels}"
+    series += f"&spread={spread}&pause={pause}"
     with (
         rig.server() as server,
         rig.load(

@@ -72,10 +72,21 @@ _SCENARIOS = (
         title="Fan-out over channels",
         text=lambda sizes: (
             f"{5 * sizes.clients:,} subscribers on {measuring.CHANNELS} channels, 4 events/s on "
-            "each; the floor sends to all at once."
+            "each, at moments of its own."
         ),
         metrics=(CPU, *LATENCY, Metric("late_s", "late, s"), LOST),
         measure=measuring.channels,
+        takes=ours_and_floor,
+    ),
+    Scenario(
+        key="ticks",
+        title="Fan-out over channels, in step",
+        text=lambda sizes: (
+            f"{5 * sizes.clients:,} subscribers on {measuring.CHANNELS} channels, 4 events/s on "
+            "each, on all of them at the same moments."
+        ),
+        metrics=(CPU, *LATENCY, Metric("late_s", "late, s"), LOST),
+        measure=measuring.ticks,
         takes=ours_and_floor,
     ),
     Scenario(

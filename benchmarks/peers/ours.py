@@ -23,17 +23,25 @@ def events(channel: int = 0) -> Subscription:
     return sse.subscribe(f"bench-{channel}")
 
 
-def publish(count: int, rate: float = 0.0, channels: int = 1, pause: bool = True) -> int:
-    """Publish a series on each channel; without a rate back to back, with or without a pause."""
+def publish(
+    count: int, rate: float = 0.0, channels: int = 1, spread: bool = True, pause: bool = True
+) -> int:
+    """Publish a series on each channel: spread over its time or at once, or without a rate."""
     begun = time.monotonic()
     for number in range(count):
         for channel in range(channels):
             if rate:
-                time.sleep(seconds_until(begun, number + channel / channels, rate))
+                wait_for(begun, number + spread * channel / channels, rate)
             sse.publish(f"bench-{channel}", message(number))
             if pause and not rate:
                 time.sleep(0)
     return count
+
+
+def wait_for(begun: float, turn: float, rate: float) -> None:
+    seconds = seconds_until(begun, turn, rate)
+    if seconds:
+        time.sleep(seconds)
 
 
 def stream(count: int) -> Iterator[dict[str, Any]]:
