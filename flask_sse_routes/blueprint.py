@@ -15,8 +15,9 @@ from flask.blueprints import BlueprintSetupState
 from flask.wrappers import Response
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
+from .documents import document_views, joined
 from .errors import BrokerUnavailable, DeclarationError, StreamError
-from .extension import runtime_of, this_app
+from .extension import Placed, runtime_of, this_app
 from .hooks import AnyHook, Hook, flatten
 from .kinds import Call, get_kind
 from .routes import Route, bind, define_route
@@ -31,8 +32,8 @@ class RouteBlueprint(Blueprint):
     """A blueprint of declared routes: a mapping, decorators, or both.
 
     `hooks` run for each of its routes, and of the blueprints nested in it, after the app's
-    and before a route's own. Everything else is as in `flask.Blueprint`. Raises
-    `DeclarationError` for a route that cannot work.
+    and before a route's own. `title` and `version` are for its documents. Everything else is
+    as in `flask.Blueprint`. Raises `DeclarationError` for a route that cannot work.
     """
 
     def __init__(
@@ -42,9 +43,13 @@ class RouteBlueprint(Blueprint):
         routes: Mapping[str, Route] | None = None,
         *,
         hooks: Iterable[AnyHook] = (),
+        title: str | None = None,
+        version: str | None = None,
         **options: Any,
     ) -> None:
         super().__init__(name, import_name, **options)
+        self.title = title
+        self.version = version
         self.hooks = flatten(hooks, f"RouteBlueprint {name!r}")
         self.routes: dict[str, Route] = {}
         self.record(_introduce)
@@ -67,6 +72,9 @@ class RouteBlueprint(Blueprint):
 
         def add(state: BlueprintSetupState) -> None:
             hooks = (*_inherited_hooks(state), *route.hooks)
+            runtime = runtime_of(state.app)
+            rule = joined(state.url_prefix, route.rule)
+            runtime.placed.append(Placed(_full_name(state), route, rule, hooks))
             try:
                 state.add_url_rule(route.rule, name, _view(route, hooks), methods=[route.method])
             except (ValueError, LookupError) as error:
@@ -101,7 +109,10 @@ class RouteBlueprint(Blueprint):
 
 def _introduce(state: BlueprintSetupState) -> None:
     """Make the blueprint known to the app's runtime, which is set up if there is none."""
-    runtime_of(state.app).add_blueprint(_full_name(state), state.url_prefix)
+    name = _full_name(state)
+    runtime_of(state.app).add_blueprint(name, state.url_prefix)
+    for path, endpoint, view in document_views(name):
+        state.add_url_rule(path, endpoint, view, methods=["GET"])
 
 
 def _full_name(state: BlueprintSetupState) -> str:

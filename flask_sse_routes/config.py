@@ -42,6 +42,8 @@ class Config:
     history: int = 1000
     history_age: float = 3600.0
     validate_output: bool = True
+    # `None`: in debug mode.
+    explorer: bool | None = None
 
     @classmethod
     def read(cls, mapping: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Config:
@@ -128,4 +130,5 @@ _CHECKS: dict[str, Any] = {
     "history": _count,
     "history_age": _seconds,
     "validate_output": _flag,
+    "explorer": lambda key, value: None if value is None else _flag(key, value),
 }

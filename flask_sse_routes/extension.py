@@ -10,7 +10,7 @@ import os
 import re
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from flask import Flask, current_app, has_app_context, has_request_context, request
 from flask.sansio.app import App
@@ -26,6 +26,7 @@ from .errors import ConfigError
 from .hooks import AnyHook, Hook, flatten
 from .listening import Listening, listen
 from .publishing import Channels
+from .routes import Route
 from .schema import Fallback, dump
 from .streams import PROCESS, Stats, Streams
 from .subscriptions import Subscription
@@ -33,6 +34,17 @@ from .transport import close_unsent
 from .wire import Event
 
 EXTENSION = "flask_sse_routes"
+
+
+class Placed(NamedTuple):
+    """A route as it was registered with an app."""
+
+    blueprint: str
+    route: Route
+    # The whole URL rule.
+    rule: str
+    # Those of the blueprints around it, and its own.
+    hooks: tuple[Hook, ...]
 
 
 class AppRuntime:
@@ -44,8 +56,13 @@ class AppRuntime:
         self.owner: SSERoutes | None = None
         self.streams = Streams()
         self.rules: dict[int, Any] = {}
+        # Blueprints by their full names, with the prefixes that they were registered under, and
+        # the routes of all of them.
+        self.blueprints: dict[str, str] = {}
+        self.placed: list[Placed] = []
+        # What was made from them, by what it is and for which blueprint.
+        self.documents: dict[tuple[str, str], Any] = {}
         self._prefixes: list[re.Pattern[str]] = []
-        self._blueprints: set[str] = set()
         self._config: Config | None = None
         self._app = weakref.ref(app)
         self._get_channels: Callable[[], Channels] = once_per_process(self._make_channels)
@@ -96,7 +113,7 @@ class AppRuntime:
 
     def add_blueprint(self, name: str, prefix: str | None) -> None:
         """Answer errors with problem documents for a blueprint, and below its prefix."""
-        self._blueprints.add(name)
+        self.blueprints[name] = (prefix or "").rstrip("/")
         if prefix and prefix.strip("/"):
             pattern = re.sub(r"<[^<>]*>", "[^/]+", re.escape(prefix.rstrip("/")))
             self._prefixes.append(re.compile(f"{pattern}(/|$)"))
@@ -104,7 +121,7 @@ class AppRuntime:
     def is_ours(self) -> bool:
         """Tell whether the current request is a blueprint's, or misses one below its prefix."""
         if request.blueprint is not None:
-            return not self._blueprints.isdisjoint(request.blueprints)
+            return not self.blueprints.keys().isdisjoint(request.blueprints)
         return any(prefix.match(request.path) for prefix in self._prefixes)
 
 
@@ -133,9 +150,9 @@ class SSERoutes:
 
         Reads `SSE_HEARTBEAT`, `SSE_RETRY`, `SSE_OPEN_TIMEOUT`, `SSE_SEND_TIMEOUT`,
         `SSE_MAX_STREAMS`, `SSE_MAX_STREAMS_PER_CLIENT`, `SSE_MAX_EVENT_BYTES`,
-        `SSE_BROKER_URL`, `SSE_HISTORY`, `SSE_HISTORY_AGE` and `SSE_VALIDATE_OUTPUT` from
-        the app's configuration, and `FLASK_SSE_*` from the environment, which win. Raises
-        `ConfigError` for an unknown or impossible one.
+        `SSE_BROKER_URL`, `SSE_HISTORY`, `SSE_HISTORY_AGE`, `SSE_VALIDATE_OUTPUT` and
+        `SSE_EXPLORER` from the app's configuration, and `FLASK_SSE_*` from the environment,
+        which win. Raises `ConfigError` for an unknown or impossible one.
         """
         runtime = runtime_of(app)
         if runtime.owner is not None and runtime.owner is not self:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, cast, overload
 
 from .errors import DeclarationError
@@ -34,6 +34,8 @@ class Hook:
     cleanup: Phase | None = None
     generator: GeneratorHook | None = None
     state: Any = NO_STATE
+    # OpenAPI security schemes by name: what a client has to bring to be let in.
+    security: Mapping[str, Any] = field(default_factory=dict)
 
     def call(self, phase: Phase, ctx: Any) -> Any:
         """Call a phase the way this hook was declared."""
@@ -58,6 +60,7 @@ def define_hook(
     after: Phase | None = None,
     cleanup: Phase | None = None,
     setup: None = None,
+    security: Mapping[str, Any] | None = None,
 ) -> Hook: ...
 
 
@@ -69,6 +72,7 @@ def define_hook(
     after: Phase | None = None,
     cleanup: Phase | None = None,
     setup: Callable[P, Any],
+    security: Mapping[str, Any] | None = None,
 ) -> Callable[P, Hook]: ...
 
 
@@ -79,6 +83,7 @@ def define_hook(
     after: Phase | None = None,
     cleanup: Phase | None = None,
     setup: Phase | None = None,
+    security: Mapping[str, Any] | None = None,
 ) -> Hook | Callable[..., Hook]:
     """Return a hook, or with `setup` a factory of hooks.
 
@@ -86,7 +91,9 @@ def define_hook(
     returns is the response. `after(ctx)` may replace `ctx.response` (http only).
     `cleanup(ctx)` runs once when the request or stream is over; it sees `ctx.outcome`.
     With `setup`, the factory's arguments go to it and its result is the second argument,
-    `state`, of every phase. Raises `DeclarationError`.
+    `state`, of every phase. `security` documents what `before` asks for, as OpenAPI's
+    security schemes by name: `{"token": {"type": "http", "scheme": "bearer"}}`. Raises
+    `DeclarationError`.
     """
     phases = {"before": before, "after": after, "cleanup": cleanup}
     given = {key: function for key, function in phases.items() if function is not None}
@@ -95,7 +102,7 @@ def define_hook(
         raise DeclarationError(f"Hook {title!r} does nothing: give it before, after or cleanup.")
     for key, function in given.items():
         _check_phase(title, key, function, 1 if setup is None else 2)
-    hook = Hook(name=title, **phases)
+    hook = Hook(name=title, **phases, security=_checked_security(title, security))
     if setup is None:
         return hook
     _refuse_async(title, "setup", setup)
@@ -107,21 +114,48 @@ def define_hook(
     return factory
 
 
-def hook(function: GeneratorHook) -> Hook:
+@overload
+def hook(function: GeneratorHook, *, security: Mapping[str, Any] | None = None) -> Hook: ...
+
+
+@overload
+def hook(
+    function: None = None, *, security: Mapping[str, Any] | None = None
+) -> Callable[[GeneratorHook], Hook]: ...
+
+
+def hook(
+    function: GeneratorHook | None = None, *, security: Mapping[str, Any] | None = None
+) -> Hook | Callable[[GeneratorHook], Hook]:
     """Make a hook of a generator function: before its `yield` is before, after it is cleanup.
 
     A value that it returns without having yielded is a response, like one that `before`
-    returns. Raises `DeclarationError` for anything but a generator function.
+    returns. `security` is as in `define_hook`. Raises `DeclarationError` for anything but a
+    generator function.
     """
-    name = getattr(function, "__name__", repr(function))
-    _refuse_async(name, "hook", function)
-    if not inspect.isgeneratorfunction(function):
-        raise DeclarationError(
-            f"Hook {name!r} under @hook must be a generator function with one yield; "
-            "for separate functions use define_hook(before=..., cleanup=...)."
-        )
-    _check_arity(name, "function", function, 1)
-    return Hook(name=name, generator=function)
+
+    def make(function: GeneratorHook) -> Hook:
+        name = getattr(function, "__name__", repr(function))
+        _refuse_async(name, "hook", function)
+        if not inspect.isgeneratorfunction(function):
+            raise DeclarationError(
+                f"Hook {name!r} under @hook must be a generator function with one yield; "
+                "for separate functions use define_hook(before=..., cleanup=...)."
+            )
+        _check_arity(name, "function", function, 1)
+        return Hook(name=name, generator=function, security=_checked_security(name, security))
+
+    return make if function is None else make(function)
+
+
+def _checked_security(name: str, security: Any) -> Mapping[str, Any]:
+    for key, scheme in (security or {}).items():
+        if not isinstance(key, str) or not isinstance(scheme, Mapping) or "type" not in scheme:
+            raise DeclarationError(
+                f"Hook {name!r}: security= maps names to OpenAPI security schemes, such as "
+                f'{{"token": {{"type": "http", "scheme": "bearer"}}}}, not {key!r} to {scheme!r}.'
+            )
+    return dict(security or {})
 
 
 def compose_hooks(*hooks: AnyHook) -> ComposedHook:

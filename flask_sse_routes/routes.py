@@ -21,6 +21,8 @@ from .hooks import AnyHook, Hook, flatten
 from .schema import InputSchema, OutputSchema
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# Their input comes in the body, that of the others in the query string.
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 # These names below a blueprint's prefix belong to the package; `then` would make `$api` a promise.
 TAKEN_NAMES = frozenset({"then", "client.js", "openapi.json", "explorer"})
 OWN_PARAMETERS = frozenset({"input", "ctx"})
@@ -264,7 +266,10 @@ def _input_schema(
     if route.input is not None:
         return InputSchema.of_type(route.owner, route.input)
     fields = [p for p in parameters if p.name not in OWN_PARAMETERS]
-    return InputSchema.of_parameters(route.owner, fields, hints) if fields else None
+    if not fields:
+        return None
+    name = "".join(part.capitalize() for part in route.name.split("_")) + "Input"
+    return InputSchema.of_parameters(route.owner, name, fields, hints)
 
 
 def _check_path_variables(route: Route) -> None:

@@ -40,7 +40,7 @@ class InputSchema:
     """What a route takes: a type, and how a request's fields map onto it."""
 
     def __init__(self, type_: Any, adapter: TypeAdapter[Any], document: dict[str, Any]) -> None:
-        self._adapter = adapter
+        self.adapter = adapter
         self.document = document
         properties = _properties(document, document)
         for names in _alias_choices(type_):
@@ -57,11 +57,14 @@ class InputSchema:
 
     @classmethod
     def of_parameters(
-        cls, owner: str, parameters: list[inspect.Parameter], hints: Mapping[str, Any]
+        cls, owner: str, name: str, parameters: list[inspect.Parameter], hints: Mapping[str, Any]
     ) -> InputSchema:
-        """Build the schema of a handler's parameters: annotations are types, defaults defaults."""
+        """Build the schema of a handler's parameters: annotations are types, defaults defaults.
+
+        `name` is what documents call it.
+        """
         fields = [(p.name, hints.get(p.name, Any), _field(p)) for p in parameters]
-        model = dataclasses.make_dataclass("Input", fields, kw_only=True)
+        model = dataclasses.make_dataclass(name, fields, kw_only=True)
         return cls.of_type(owner, model)
 
     def collect(self, values: Any) -> dict[str, Any]:
@@ -73,7 +76,7 @@ class InputSchema:
     def validate(self, data: Any) -> Any:
         """Return the input object. Raises `InputError`."""
         try:
-            return self._adapter.validate_python(data)
+            return self.adapter.validate_python(data)
         except ValidationError as error:
             raise InputError(_faults(error)) from error
 
@@ -84,14 +87,14 @@ class OutputSchema:
     def __init__(self, owner: str, type_: Any) -> None:
         self.type = type_
         self._owner = owner
-        self._adapter = _adapter(owner, "output", type_)
-        self.document = _document(owner, "output", self._adapter, "serialization")
+        self.adapter = _adapter(owner, "output", type_)
+        self.document = _document(owner, "output", self.adapter, "serialization")
 
     def dump(self, value: Any, fallback: Fallback = None) -> bytes:
         """Validate and serialise. Raises `OutputError`."""
         try:
-            checked = self._adapter.validate_python(value, from_attributes=True)
-            return self._adapter.dump_json(checked, by_alias=True, fallback=fallback)
+            checked = self.adapter.validate_python(value, from_attributes=True)
+            return self.adapter.dump_json(checked, by_alias=True, fallback=fallback)
         except ValidationError as error:
             faults = "; ".join(f"{_place(f['loc'])}{f['msg']}" for f in _faults(error))
             raise OutputError(f"{self._owner}: not what it declared: {faults}") from error

@@ -49,6 +49,9 @@ def test_a_mapping_is_enough() -> None:
     assert {rule.endpoint for rule in app.url_map.iter_rules()} == {
         "api.hello",
         "api.ticks",
+        "api.client-js",
+        "api.openapi-json",
+        "api.explorer",
         "static",
     }
 

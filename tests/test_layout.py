@@ -34,6 +34,7 @@ FLOORS = {
         "channels",
         "clock",
         "codec",
+        "codegen",
         "concurrency",
         "connections",
         "followers",
@@ -56,6 +57,8 @@ FLOORS = {
     2: {
         "blueprint",
         "context",
+        "documents",
+        "explorer",
         "extension",
         "kinds",
         "listening",

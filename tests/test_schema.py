@@ -59,7 +59,7 @@ class Unknown:
 
 def of_signature(function: Any) -> InputSchema:
     parameters = list(inspect.signature(function).parameters.values())
-    return InputSchema.of_parameters(OWNER, parameters, type_hints(OWNER, function))
+    return InputSchema.of_parameters(OWNER, "Input", parameters, type_hints(OWNER, function))
 
 
 # --- JSON text of any value

@@ -1,7 +1,7 @@
-"""What a kind of route is: one object with `check`, `respond` and its options.
+"""What a kind of route is: one object with `check`, `respond`, `describe` and its options.
 
 Floor 2. `check` runs when a route is added to a blueprint, `respond` for every request,
-inside the request context.
+inside the request context, `describe` when documents and clients are made.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from flask import Flask
 from flask.wrappers import Request, Response
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from ..codegen.catalogue import Answer
 from ..config import Config
 from ..context import Context
 from ..errors import DeclarationError, InputError
 from ..hooks import Hook, HookRun
 from ..problems import InvalidInput
-from ..routes import Route
+from ..routes import BODY_METHODS, Route
 from ..schema import Fallback
 from ..streams import Streams
 
 log = logging.getLogger(__name__)
 
-BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 # JSON's grammar lets one half of a pair pass, but it is no text that could be sent again.
 SURROGATE = re.compile(r"\\u[dD]")
 
@@ -156,6 +156,10 @@ class Kind:
     def respond(self, call: Call) -> Response:
         """Answer a request."""
         raise NotImplementedError
+
+    def describe(self, route: Route) -> Answer:
+        """Tell documents and clients what a checked route sends; by default, anything."""
+        return Answer()
 
     def _unknown(self, route: Route, name: str) -> str:
         sentence = f"{route.owner}: unknown option {name!r} for kind {route.kind!r}"

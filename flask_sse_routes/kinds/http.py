@@ -13,6 +13,7 @@ from flask.wrappers import Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from ..codegen.catalogue import Answer
 from ..errors import DeclarationError
 from ..hooks import HookRun
 from ..routes import Route
@@ -65,6 +66,11 @@ class HttpKind(Kind):
             raise
         finally:
             call.cleanup(run, ctx, outcome, error)
+
+    def describe(self, route: Route) -> Answer:
+        if any(_is_response(member) for member in union_members(route.returns)):
+            return Answer()
+        return Answer(media_type=JSON_TYPE, schema=route.output_schema)
 
 
 def _returned(route: Route) -> Any:

@@ -18,6 +18,7 @@ from werkzeug.exceptions import InternalServerError
 
 from .. import wire
 from ..codec import EventTypes
+from ..codegen.catalogue import Answer
 from ..concurrency import cooperative
 from ..errors import DeclarationError, EventError
 from ..routes import Route
@@ -81,6 +82,16 @@ class SseKind(Kind):
         call.read_input(ctx)
         call.runtime.obey()
         return StreamOpener(call, ctx).respond()
+
+    def describe(self, route: Route) -> Answer:
+        types = route.event_types
+        assert types is not None
+        return Answer(
+            media_type="text/event-stream",
+            schema=types.message,
+            events=types.named,
+            stays_finished=route.options["on_end"] == "stop",
+        )
 
 
 def _check_choice(route: Route, choice: Choice) -> None:

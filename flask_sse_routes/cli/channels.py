@@ -1,6 +1,6 @@
-"""`flask sse`: publish to a channel and follow one from a terminal.
+"""`flask sse publish` and `flask sse tail`: channels from a terminal.
 
-Floor 3. Registered as an entry point of Flask, so every app's `flask` has it.
+Floor 3.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
+from flask.cli import with_appcontext
 
-from .errors import BrokerUnavailable, ConfigError
-from .extension import AppRuntime, runtime_of
-from .listening import listen
-from .wire import Event
-
-sse_cli = AppGroup("sse", help="Channels of server-sent events.")
+from ..errors import BrokerUnavailable, ConfigError
+from ..extension import AppRuntime, runtime_of
+from ..listening import listen
+from ..wire import Event
 
 
 def _runtime() -> AppRuntime:
@@ -42,10 +40,11 @@ def _data(text: str) -> Any:
         raise click.BadParameter(f"not JSON ({error}); text needs quotes: '\"text\"'") from error
 
 
-@sse_cli.command("publish")
+@click.command("publish")
 @click.argument("channel")
 @click.argument("data", metavar="JSON")
 @click.option("--event", help="The event's name.")
+@with_appcontext
 def publish(channel: str, data: str, event: str | None) -> None:
     """Publish JSON to CHANNEL and print the id; '-' reads one JSON value a line from stdin."""
     runtime = _runtime()
@@ -57,9 +56,10 @@ def publish(channel: str, data: str, event: str | None) -> None:
             raise click.ClickException(str(error)) from error
 
 
-@sse_cli.command("tail")
+@click.command("tail")
 @click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
 @click.option("--after", help="Begin after this id instead of now.")
+@with_appcontext
 def tail(channels: tuple[str, ...], after: str | None) -> None:
     """Follow CHANNELs: one line an event, its id, name and data. Goes on after an outage."""
     runtime = _runtime()

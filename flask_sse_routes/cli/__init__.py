@@ -1,0 +1,12 @@
+"""`flask sse`: channels, documents and clients from a terminal.
+
+Floor 3. Registered as an entry point of Flask, so every app's `flask` has it.
+"""
+
+from flask.cli import AppGroup
+
+from .channels import publish, tail
+
+sse_cli = AppGroup("sse", help="Server-sent events: channels, documents, clients.")
+for command in (publish, tail):
+    sse_cli.add_command(command)

@@ -1,0 +1,1 @@
+"""Clients of all kinds against real servers."""
