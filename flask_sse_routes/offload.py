@@ -24,13 +24,13 @@ from .groups import BATCH, Group
 from .peer import NOWHERE
 from .sockets import GONE
 from .stream import Stream
+from .wheel import Wheel
 
 log = logging.getLogger(__name__)
 
 # Seconds of sending after which others have their turn.
 TURN = 0.002
-# Width of the slots in which heartbeats are due, and seconds between looks at who is stuck.
-SLOT = 0.05
+# Seconds between looks at who is stuck.
 LOOK = 1.0
 # Seconds that a stream which ends waits for its client to take what it has been sent.
 CLOSING = 1.0
@@ -62,11 +62,9 @@ class Offload:
         self._signal = threading.Event()
         self._turn = 0.0
         self._sends = 0
-        self._slots: dict[int, list[Connection]] = {}
-        self._slot = 0
-        self._ticks = False
+        self._wheel: Wheel[Connection] = Wheel(lambda due: self.add_ready(Round(self, due)))
         self._stuck: set[Connection] = set()
-        self._look_at = 0.0
+        self._looking = False
 
     def take_over(
         self, stream: Stream, raw: Any, on_close: Callable[[], None] | None = None
@@ -80,10 +78,6 @@ class Offload:
         connection = Connection(self, stream, raw, on_close)
         if connection.key is not None:
             self._keys[connection.key] += 1
-        if not self._ticks:
-            self._ticks = True
-            self._slot = int(connection.sent_at / SLOT)
-            get_clock().at(connection.sent_at + SLOT, self._tick)
         stream.hand_over(connection.socket, connection)
         stream.sent()
         self._connections[connection.socket.fd] = connection
@@ -127,6 +121,9 @@ class Offload:
         """Go on with a connection when its client takes bytes again."""
         connection.stream.held_up()
         self._stuck.add(connection)
+        if not self._looking:
+            self._looking = True
+            get_clock().at(time.monotonic() + LOOK, self._look)
         with contextlib.suppress(OSError):  # it is gone, and about to be closed
             self._epoll.modify(connection.socket.fd, GONE | WRITABLE)
 
@@ -144,6 +141,8 @@ class Offload:
             if not self._keys[connection.key]:
                 del self._keys[connection.key]
         self._stuck.discard(connection)
+        if not self._connections:
+            self._wheel.clear()
         with contextlib.suppress(OSError):
             self._epoll.unregister(fd)
         connection.socket.close(UNREAD if delivered else 0)
@@ -213,22 +212,12 @@ class Offload:
             self._epoll.unregister(connection.socket.fd)
         concurrency.task(lambda: self.finish(connection, delivered=False), "sse-gone").start()
 
-    def _tick(self, now: float) -> float | None:
-        """Look at who is due for a heartbeat, and at who takes nothing; on the clock."""
-        first, self._slot = self._slot, int(now / SLOT)
-        for slot in range(first, self._slot):
-            due = self._slots.pop(slot, None)
-            if due:
-                self.add_ready(Round(self, due))
-        if now >= self._look_at:
-            self._look_at = now + LOOK
-            for connection in list(self._stuck):
-                self._look_at_stuck(connection, now)
-        if self._connections:
-            return now + SLOT
-        self._slots.clear()
-        self._ticks = False
-        return None
+    def _look(self, now: float) -> float | None:
+        """Look at who takes nothing, for as long as there is anybody; on the clock."""
+        for connection in list(self._stuck):
+            self._look_at_stuck(connection, now)
+        self._looking = bool(self._stuck)
+        return now + LOOK if self._looking else None
 
     def _look_at_stuck(self, connection: Connection, now: float) -> None:
         """Drop a client that takes nothing: soon, where its stream is only waiting to end."""
@@ -254,10 +243,7 @@ class Offload:
             if until <= now:
                 connection.stream.close("shutdown")
             due = min(due, max(until, now))
-        self._visit_at(due, connection)
-
-    def _visit_at(self, when: float, connection: Connection) -> None:
-        self._slots.setdefault(max(int(when / SLOT), self._slot), []).append(connection)
+        self._wheel.put(due, connection)
 
 
 class Round:

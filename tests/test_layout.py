@@ -53,6 +53,7 @@ FLOORS = {
         "streams",
         "subscriptions",
         "timing",
+        "wheel",
     },
     2: {
         "blueprint",
@@ -66,7 +67,7 @@ FLOORS = {
         "steps",
         "transport",
     },
-    3: {"cli", "contract", "gunicorn", "testing"},
+    3: {"cli", "client", "contract", "gunicorn", "testing"},
 }
 FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules}
 
@@ -81,6 +82,7 @@ THIRD_PARTY: dict[str, int | set[str]] = {
     "pytest": {"contract", "testing"},
     "redis": {"brokers"},
     "click": {"cli"},
+    "httpx": {"client"},
 }
 # Values neither read a clock nor wait.
 NOT_ON_FLOOR_0 = {"asyncio", "queue", "select", "selectors", "socket", "threading", "time"}

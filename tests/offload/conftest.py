@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flask_sse_routes import concurrency, groups, offload
+from flask_sse_routes import concurrency, groups, offload, wheel
 from flask_sse_routes.offload import Offload, get_offload
 
 from .sites import Site
@@ -22,7 +22,7 @@ Interlude = Callable[..., list[bool]]
 def the_offload() -> Iterator[Offload]:
     """It never ends, so that all tests have the same; it looks at its clients more often."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(offload, "SLOT", 0.02)
+        patch.setattr(wheel, "SLOT", 0.02)
         patch.setattr(offload, "LOOK", 0.05)
         first = Site(get_offload())
         first.open("a")

@@ -316,7 +316,7 @@ class Site:
 
     def wheel(self) -> list[Connection]:
         """The site's connections that wait for their time in the offload."""
-        slots = list(self.offload._slots.values())
+        slots = list(self.offload._wheel.slots.values())
         return [each for slot in slots for each in slot if each in self._taken]
 
     def close(self) -> None:
