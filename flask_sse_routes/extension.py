@@ -239,8 +239,9 @@ class SSERoutes:
     def _runtime(self) -> AppRuntime:
         if has_request_context():
             PROCESS.note(request.environ)
-        if has_app_context() and EXTENSION in current_app.extensions:
-            return runtime_of(current_app)
+        app = this_app() if has_app_context() else None
+        if app is not None and EXTENSION in app.extensions:
+            return runtime_of(app)
         runtimes = list(self._runtimes)
         if len(runtimes) != 1:
             raise RuntimeError(

@@ -64,6 +64,7 @@ class Bell:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
+        self._place = Path(folder)
         self._names: list[str] = []
         self._seen: tuple[int, int] | None = None
         self._looked = 0.0
@@ -86,7 +87,7 @@ class Bell:
             return
         self._looked = now
         try:
-            status = Path(self.folder).stat()
+            status = self._place.stat()
         except FileNotFoundError:
             self._forget()
             return
@@ -95,7 +96,7 @@ class Bell:
             return
         if self._seen is None or seen[0] != self._seen[0]:
             self._forget()
-        self._names = [path.name for path in Path(self.folder).iterdir()]
+        self._names = [path.name for path in self._place.iterdir()]
         settled = abs(time.time() - seen[1] / 1e9) > UNSETTLED
         self._seen = seen if settled else (seen[0], -1)
 

@@ -70,6 +70,7 @@ class Store:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._place = Path(path)
         self.bell = Bell(f"{path}-bell")
         self._file: File | None = None
         self._looked = 0.0
@@ -103,7 +104,7 @@ class Store:
             return True
         self._looked = now
         try:
-            return Path(self.path).stat().st_ino == file.inode
+            return self._place.stat().st_ino == file.inode
         except FileNotFoundError:
             return False
 

@@ -52,6 +52,8 @@ APPEND = "INSERT INTO entries (channel, at, body) VALUES (?, ?, ?)"
 NEWEST = "SELECT coalesce(max(seq), 0) FROM entries"
 EMPTY = "UPDATE entries SET channel = '', body = x'' WHERE seq = ?"
 FORGOTTEN = "SELECT coalesce(max(value), 0) FROM meta WHERE name = 'forgotten'"
+# What a follower asks first, in one statement: the newest seq, and whether anything was trimmed.
+STATE = f"SELECT ({NEWEST}), max(({FORGOTTEN}), (SELECT coalesce(max(seq), 0) FROM trims))"
 NOTE_TRIM = """
     INSERT INTO trims VALUES (?, ?)
     ON CONFLICT (channel) DO UPDATE SET seq = max(seq, excluded.seq)
@@ -165,9 +167,9 @@ def poll(file: File, channels: Collection[str], after: int, limit: int) -> Merge
     """Read several channels as one log."""
     database = file.database
     with _snapshot(database):
-        last = newest(database)
+        last, last_trim = database.execute(STATE).fetchone()
         found = list(page(_entries(database, channels, after, limit, last)))
-        trimmed = _trimmed_after(database, channels, after)
+        trimmed = _trimmed_after(database, channels, after) if last_trim > after else {}
     size = sum(len(entry.body) for entry in found)
     cut = len(found) >= limit or size >= PAGE_BYTES
     entries = [entry for entry in found if entry.channel in channels]
@@ -270,16 +272,17 @@ def _entries(
     Near the end of the log, where followers are, reading it through is faster than asking the
     index for each channel; the `+` keeps SQLite from doing so (sqlite.org/optoverview.html).
     """
-    where, names = "", tuple(channels)
+    where, names, near = "", tuple(channels), last - after <= limit
     if len(names) <= INDEXED_CHANNELS:
-        near = "+" if last - after <= limit else ""
-        where = f"AND {near}channel IN ({', '.join('?' * len(names))})"
-    # The seqs come from the index alone: no body is read that the limit would leave out.
-    sql = f"""
-        SELECT seq, channel, body FROM entries WHERE seq IN
-        (SELECT seq FROM entries WHERE seq > ? {where} ORDER BY seq LIMIT ?) ORDER BY seq
-    """
-    return (Entry(*row) for row in database.execute(sql, (after, *(names if where else ()), limit)))
+        where = f"AND {'+' if near else ''}channel IN ({', '.join('?' * len(names))})"
+    wanted = f"FROM entries WHERE seq > ? {where} ORDER BY seq LIMIT ?"
+    if not near:
+        # The seqs come from the index alone: no body is read that the limit would leave out.
+        wanted = f"FROM entries WHERE seq IN (SELECT seq {wanted}) ORDER BY seq"
+    rows = database.execute(
+        f"SELECT seq, channel, body {wanted}", (after, *(names if where else ()), limit)
+    )
+    return (Entry(*row) for row in rows)
 
 
 def _trimmed(database: sqlite3.Connection, channel: str) -> int:
