@@ -100,9 +100,17 @@ def is_kill(error: BaseException) -> bool:
 
 
 def breathe() -> None:
-    """Let other greenlets run; threads need no help."""
+    """Let other greenlets run, and what waits for sockets; threads need no help.
+
+    For gevent's loop `sleep(0)` is a callback, of which it may run fifty before it looks at a
+    socket; a timer that is due comes after that look.
+    """
     if cooperative():
-        time.sleep(0)
+        import gevent
+
+        hub = gevent.get_hub()
+        with hub.loop.timer(0) as due:
+            hub.wait(due)
 
 
 def run(function: Callable[..., Any], *args: Any) -> Any:

@@ -29,7 +29,7 @@ from .wheel import Wheel
 log = logging.getLogger(__name__)
 
 # Seconds of sending after which others have their turn.
-TURN = 0.002
+TURN = 0.004
 # Seconds between looks at who is stuck.
 LOOK = 1.0
 # Seconds that a stream which ends waits for its client to take what it has been sent.

@@ -126,3 +126,16 @@ def test_cooperative_means_patched_and_not_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+@pytest.mark.gevent
+def test_breathing_lets_sockets_have_their_turn() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        read: list[bytes] = []
+        concurrency.task(lambda: read.append(far.recv(1)), "reader").start()
+        concurrency.breathe()
+        near.send(b"x")
+        for _ in range(3):
+            concurrency.breathe()
+        assert read == [b"x"]

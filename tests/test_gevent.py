@@ -23,6 +23,7 @@ MODULES = (
     "streams",
     "testing",
     "transport",
+    "wheel",
 )
 
 
