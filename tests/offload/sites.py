@@ -329,7 +329,7 @@ class Site:
         assert not self.offload._groups
         assert not self.offload._keys
         assert not self.offload._stuck
-        assert not self.offload._ready
+        wait_for(lambda: not self.offload._ready, "nobody is left in the row")
         assert not self.hub.rings
         assert not self.hub._followers
         for client in self.clients:
