@@ -7,7 +7,6 @@ waking an idle process costs more than what it then does.
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -32,7 +31,7 @@ class Wheel(Generic[T]):
 
     def put(self, when: float, thing: T) -> None:
         """Have something looked at soon after `when` (`time.monotonic`)."""
-        number = int(max(when, time.monotonic()) / SLOT)
+        number = int(when / SLOT)
         slot = self.slots.get(number)
         if slot is not None:
             slot.append(thing)
