@@ -100,7 +100,13 @@ def is_kill(error: BaseException) -> bool:
 
 
 def breathe() -> None:
-    """Let other greenlets run, and what waits for sockets; threads need no help.
+    """Let other greenlets run that are ready to; threads need no help."""
+    if cooperative():
+        time.sleep(0)
+
+
+def pause() -> None:
+    """Let others run, those too that wait for a socket; for who has had a turn of some length.
 
     For gevent's loop `sleep(0)` is a callback, of which it may run fifty before it looks at a
     socket; a timer that is due comes after that look.

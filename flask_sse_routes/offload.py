@@ -98,7 +98,7 @@ class Offload:
             return
         self._sends = 0
         if time.monotonic() - self._turn > TURN:
-            concurrency.breathe()
+            concurrency.pause()
             self._turn = time.monotonic()
 
     def join(self, connection: Connection) -> None:

@@ -95,7 +95,7 @@ class Burst:
         if now - self._last > PAUSE:
             self._began = now
         elif now - self._began > TURN:
-            concurrency.breathe()
+            concurrency.pause()
             self._began = now = time.monotonic()
         self._last = now
 

@@ -223,7 +223,7 @@ class GeneratorSource:
                 if len(self._frames) >= BUFFER_FRAMES or ahead >= BUFFER_BYTES:
                     self._wait_for_room()
                 elif time.monotonic() - self._turn > TURN:
-                    concurrency.breathe()
+                    concurrency.pause()
                     self._turn = time.monotonic()
         except BaseException as error:
             self._fail(error)

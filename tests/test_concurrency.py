@@ -129,7 +129,7 @@ def test_cooperative_means_patched_and_not_imported() -> None:
 
 
 @pytest.mark.gevent
-def test_breathing_lets_sockets_have_their_turn() -> None:
+def test_a_pause_lets_sockets_have_their_turn() -> None:
     near, far = socket.socketpair()
     with near, far:
         read: list[bytes] = []
@@ -137,5 +137,5 @@ def test_breathing_lets_sockets_have_their_turn() -> None:
         concurrency.breathe()
         near.send(b"x")
         for _ in range(3):
-            concurrency.breathe()
+            concurrency.pause()
         assert read == [b"x"]

@@ -79,7 +79,7 @@ def interlude(
     What is returned gets an item when it has happened.
     """
     waiting: list[tuple[int, Callable[[], None], list[bool]]] = []
-    breathe = concurrency.breathe
+    rest = concurrency.pause
 
     def pause() -> None:
         in_pass = [group for group in offload._groups.values() if group._row]
@@ -87,13 +87,13 @@ def interlude(
             _, act, done = waiting.pop(0)
             act()
             done.append(True)
-        breathe()
+        rest()
 
     def add(act: Callable[[], None], *, after: int = 2) -> list[bool]:
         done: list[bool] = []
         waiting.append((after, act, done))
         return done
 
-    monkeypatch.setattr(concurrency, "breathe", pause)
+    monkeypatch.setattr(concurrency, "pause", pause)
     yield add
     assert not waiting
