@@ -6,14 +6,18 @@ SHELL := bash
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# Most tests wait for something: two processes halve the time on two cores.
+JOBS ?= 2
 
 BIN := $(VENV)/bin
 # What an installation depends on: a change of either file, or of the folder, asks for a new one.
 KEY := $(shell { echo '$(CURDIR)'; cat setup.cfg pyproject.toml; } | cksum | tr -dc 0-9)
 RUN_READY := $(VENV)/.run-$(KEY)
 TEST_READY := $(VENV)/.test-$(KEY)
+NODE := tests/node
+NODE_READY := $(NODE)/node_modules/.ready-$(shell cksum < $(NODE)/package.json | tr -dc 0-9)
 
-.PHONY: help run test lint bench clean programs
+.PHONY: help run test lint bench clean programs node
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -25,8 +29,8 @@ help: ## list the targets
 run: $(RUN_READY) ## serve the demo on http://127.0.0.1:8000
 	@exec $(BIN)/python -m gunicorn wsgi:app
 
-test: lint programs ## run linters, type checks and every test
-	@$(BIN)/python -m pytest $(ARGS)
+test: lint programs node ## run linters, type checks and every test
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(TEST_READY) ## run ruff and mypy
 	@$(BIN)/python -m ruff check --quiet --output-format concise .
@@ -38,7 +42,7 @@ bench: $(RUN_READY) ## measure this project beside others and beside the floor
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache $(NODE)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN_READY): EXTRAS := server,demo
@@ -62,14 +66,15 @@ $(RUN_READY) $(TEST_READY):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --editable '.[$(EXTRAS)]'
 	@touch $(STAMPS)
 
-# The tests drive a real browser, a real proxy and a real Redis. Without them, those tests are
+# The tests drive a real browser, a real proxy, a real Redis and Node. Without them, those tests are
 # skipped and say so.
 programs:
 	@export PATH="$$PATH:/usr/sbin:/sbin"; missing=(); \
-	for tool in chromium nginx redis-server openssl; do \
+	for tool in chromium nginx redis-server openssl npm; do \
 		command -v $$tool >/dev/null || missing+=($$tool); \
 	done; \
 	command -v ip >/dev/null || missing+=(iproute2); \
+	command -v node >/dev/null || missing+=(nodejs); \
 	[ $${#missing[@]} -gt 0 ] || exit 0; \
 	install="apt-get install --yes --no-install-recommends $${missing[*]}"; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -79,4 +84,16 @@ programs:
 		{ apt-get update && $$install; } >"$$log" 2>&1 || { cat "$$log" >&2; exit 1; }; \
 	else \
 		echo "Some tests need $${missing[*]}; on Debian: sudo $$install" >&2; \
+	fi
+
+# What runs under Node: compilers and validators of documents and clients.
+node: $(NODE_READY)
+
+$(NODE_READY): | programs
+	@if command -v npm >/dev/null; then \
+		echo 'Installing $(NODE)/package.json'; \
+		npm install --prefix $(NODE) --no-package-lock --no-audit --no-fund --loglevel=error >/dev/null && \
+		rm -f $(NODE)/node_modules/.ready-* && touch $@; \
+	else \
+		echo 'Some tests need npm, and what $(NODE)/package.json names.' >&2; \
 	fi

@@ -11,7 +11,9 @@ from .extensions import sse
 from .hooks import log_end
 
 Level = Literal["info", "success", "warning", "error"]
-Message = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Message = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"\S")
+]
 
 CHANNEL = "notifications"
 SHOWN_TO_NEWCOMERS = 5

@@ -61,16 +61,16 @@ def countdown(ctx: Context, start: Annotated[int, Field(ge=1, le=3600)] = 10) ->
     zero = _zero(ctx.last_event_id, latest=time.time() + start)
     left = math.ceil(zero - time.time())
     while left > 0:
-        yield Event(Left(left=left), id=f"{zero:.3f}")
+        yield Event(Left(left=left), id=f"{zero:.3f}-{left}")
         left -= 1
         ctx.sleep(max(zero - left - time.time(), 0))
-    yield Event(Left(left=0), id=f"{zero:.3f}")
+    yield Event(Left(left=0), id=f"{zero:.3f}-0")
 
 
 def _zero(last_event_id: str | None, latest: float) -> float:
-    """The moment of zero, which is every event's id: so a client that comes back finds it right."""
-    known = re.fullmatch(r"[0-9]{1,12}\.[0-9]{3}", last_event_id or "")
-    return min(float(known[0]), latest) if known else latest
+    """The moment of zero, which is in every id: so a client that comes back finds it right."""
+    known = re.fullmatch(r"([0-9]{1,12}\.[0-9]{3})-[0-9]{1,4}", last_event_id or "")
+    return min(float(known[1]), latest) if known else latest
 
 
 routes = {

@@ -72,9 +72,8 @@ class RouteBlueprint(Blueprint):
 
         def add(state: BlueprintSetupState) -> None:
             hooks = (*_inherited_hooks(state), *route.hooks)
-            runtime = runtime_of(state.app)
             rule = joined(state.url_prefix, route.rule)
-            runtime.placed.append(Placed(_full_name(state), route, rule, hooks))
+            runtime_of(state.app).place(Placed(_full_name(state), route, rule, hooks))
             try:
                 state.add_url_rule(route.rule, name, _view(route, hooks), methods=[route.method])
             except (ValueError, LookupError) as error:

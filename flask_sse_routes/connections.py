@@ -22,6 +22,8 @@ from .wire import HEARTBEAT
 if TYPE_CHECKING:
     from .offload import Offload
 
+# Seconds between two questions after a client that may have vanished: one costs as much as a send.
+ASK_AFTER = VANISHED_AFTER / 2
 # What streams that get the same have in common.
 Key = tuple[ChannelHub, tuple[str, ...]]
 
@@ -35,6 +37,7 @@ class Connection:
         "_group_bytes",
         "_group_events",
         "_is_filtering",
+        "beats",
         "closes_at",
         "group",
         "heartbeat",
@@ -48,6 +51,7 @@ class Connection:
         "socket",
         "source",
         "stream",
+        "until",
         "write",
     )
 
@@ -71,7 +75,9 @@ class Connection:
         # What the socket has not taken of the last chunk.
         self.rest: memoryview | None = None
         self.sent_at = time.monotonic()
-        self.heartbeat = stream.heartbeat
+        self.heartbeat, self.until = stream.heartbeat, stream.until
+        # Heartbeats sent as one of a group, since they were last counted.
+        self.beats = 0
         self.marked = False
         self.group: Group | None = None
         self._group_events = self._group_bytes = 0
@@ -166,18 +172,18 @@ class Connection:
         return self.rest is None
 
     def beat(self, now: float) -> None:
-        """Send a heartbeat, unless the client has vanished."""
-        stream = self.stream
-        # Asking costs as much as sending, so it is not done at each of many heartbeats.
-        every = VANISHED_AFTER / 2 // self.heartbeat
-        if stream.heartbeats % max(every, 1) == 0 and self.socket.silence() >= VANISHED_AFTER:
-            stream.drop()
-        elif self.group is None or not stream.calm:
-            stream.beat()
+        """Send a heartbeat, unless the client has vanished.
+
+        Among thousands, each object that is looked at costs more than what is done with it.
+        """
+        turn = int(now / self.heartbeat) % max(int(ASK_AFTER / self.heartbeat), 1)
+        if turn == 0 and self.socket.silence() >= VANISHED_AFTER:
+            self.stream.drop()
+        elif self.group is None:
+            self.stream.beat()
         else:  # it stays in its group
             self.sent_at = now
-            stream.heartbeats += 1
-            stream.bytes += len(HEARTBEAT)
+            self.beats += 1
             self.send(HEARTBEAT)
 
     @property
@@ -202,7 +208,9 @@ class Connection:
         group = self.group
         if group is not None:
             self.stream.events += group.events - self._group_events
-            self.stream.bytes += group.bytes - self._group_bytes
+            self.stream.bytes += group.bytes - self._group_bytes + self.beats * len(HEARTBEAT)
+            self.stream.heartbeats += self.beats
+            self.beats = 0
             self._group_events, self._group_bytes = group.events, group.bytes
 
 

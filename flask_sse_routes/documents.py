@@ -17,8 +17,7 @@ from flask.wrappers import Response
 from . import explorer
 from .codegen.catalogue import Catalogue, Operation
 from .codegen.javascript import client_module
-from .codegen.openapi import openapi
-from .errors import DeclarationError
+from .codegen.openapi import openapi, server_path
 from .extension import AppRuntime, runtime_of, this_app
 from .kinds import get_kind
 
@@ -42,19 +41,11 @@ def document_views(blueprint: str) -> Iterator[tuple[str, str, View]]:
 def catalogue_of(app: Flask, blueprint: str) -> Catalogue:
     """Return what a registered blueprint offers, with what is nested in it.
 
-    `blueprint` is its full name: `api`, or `outer.inner`. Raises `DeclarationError` where a
-    route is named like a blueprint beside it: clients would reach only one of them.
+    `blueprint` is its full name: `api`, or `outer.inner`.
     """
     runtime = runtime_of(app)
     prefix = runtime.blueprints[blueprint]
-    operations = list(_operations(runtime, blueprint, len(prefix)))
-    for operation in operations:
-        namespace = (*operation.namespace, operation.route.name)
-        if any(other.namespace[: len(namespace)] == namespace for other in operations):
-            raise DeclarationError(
-                f"{operation.route.owner}: a blueprint nested beside it has the same name, so "
-                "clients could reach only one of them; rename one."
-            )
+    operations = _operations(runtime, blueprint, len(prefix))
     around = app.blueprints[blueprint]
     title, version = getattr(around, "title", None), getattr(around, "version", None)
     return Catalogue.of(title or around.name, version or "0", prefix, operations)
@@ -88,7 +79,7 @@ def _client(blueprint: str) -> Response:
 def _openapi(blueprint: str) -> Response:
     document = _kept(("openapi.json", blueprint), lambda: openapi(_catalogue(blueprint)))
     # Where the app is mounted is known in a request only.
-    prefix = request.script_root + runtime_of(this_app()).blueprints[blueprint]
+    prefix = request.script_root + server_path(runtime_of(this_app()).blueprints[blueprint])
     return serve(json.dumps({**document, "servers": [{"url": prefix or "/"}]}, indent=2), JSON)
 
 

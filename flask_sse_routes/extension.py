@@ -22,7 +22,7 @@ from .brokers import broker_from_url
 from .brokers.base import check_channel
 from .concurrency import once_per_process
 from .config import Config
-from .errors import ConfigError
+from .errors import ConfigError, DeclarationError
 from .hooks import AnyHook, Hook, flatten
 from .listening import Listening, listen
 from .publishing import Channels
@@ -114,9 +114,24 @@ class AppRuntime:
     def add_blueprint(self, name: str, prefix: str | None) -> None:
         """Answer errors with problem documents for a blueprint, and below its prefix."""
         self.blueprints[name] = (prefix or "").rstrip("/")
+        self._refuse_namesake(name)
         if prefix and prefix.strip("/"):
             pattern = re.sub(r"<[^<>]*>", "[^/]+", re.escape(prefix.rstrip("/")))
             self._prefixes.append(re.compile(f"{pattern}(/|$)"))
+
+    def place(self, placed: Placed) -> None:
+        """Note a route. Raises `DeclarationError` where a blueprint beside it has its name."""
+        self.placed.append(placed)
+        self._refuse_namesake(f"{placed.blueprint}.{placed.route.name}")
+
+    def _refuse_namesake(self, name: str) -> None:
+        """For clients both are `$api.name`: they could reach only one of them."""
+        routes = {f"{placed.blueprint}.{placed.route.name}" for placed in self.placed}
+        if name in self.blueprints and name in routes:
+            raise DeclarationError(
+                f"Route {name!r} and a blueprint nested beside it have the same name, so clients "
+                "could reach only one of them; rename one."
+            )
 
     def is_ours(self) -> bool:
         """Tell whether the current request is a blueprint's, or misses one below its prefix."""

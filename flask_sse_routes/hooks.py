@@ -92,7 +92,8 @@ def define_hook(
     `cleanup(ctx)` runs once when the request or stream is over; it sees `ctx.outcome`.
     With `setup`, the factory's arguments go to it and its result is the second argument,
     `state`, of every phase. `security` documents what `before` asks for, as OpenAPI's
-    security schemes by name: `{"token": {"type": "http", "scheme": "bearer"}}`. Raises
+    security schemes by name: `{"token": {"type": "http", "scheme": "bearer"}}`. Several
+    schemes are alternatives; what several hooks ask for is all needed. Raises
     `DeclarationError`.
     """
     phases = {"before": before, "after": after, "cleanup": cleanup}

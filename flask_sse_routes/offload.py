@@ -238,7 +238,7 @@ class Offload:
             due = now + connection.heartbeat
             if connection.rest is None:
                 connection.beat(now)
-        until = connection.stream.until
+        until = connection.until
         if until is not None:
             if until <= now:
                 connection.stream.close("shutdown")

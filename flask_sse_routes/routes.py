@@ -26,7 +26,10 @@ BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 # These names below a blueprint's prefix belong to the package; `then` would make `$api` a promise.
 TAKEN_NAMES = frozenset({"then", "client.js", "openapi.json", "explorer"})
 OWN_PARAMETERS = frozenset({"input", "ctx"})
-_VARIABLE = re.compile(r"<(?:[^:<>]+:)?([a-zA-Z_][a-zA-Z0-9_]*)>")
+# A variable of a URL rule, as Werkzeug reads it: arguments of a converter may hold anything.
+VARIABLE = re.compile(
+    r"<(?:(?P<converter>[a-zA-Z_][a-zA-Z0-9_]*)(?:\(.*?\))?:)?(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)>"
+)
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 Handler = Callable[..., Any]
@@ -206,6 +209,11 @@ def _check_method_and_path(route: Route) -> None:
         )
     if route.path is not None and not str(route.path).startswith("/"):
         raise DeclarationError(f"{route.owner}: path={route.path!r} must begin with '/'.")
+    if set("{}%") & set(VARIABLE.sub("", route.rule)):
+        raise DeclarationError(
+            f"{route.owner}: path={route.path!r} has one of {{ }} %, which documents and clients "
+            "could not tell from a variable or an escape; variables are <name>."
+        )
 
 
 def _parameters(route: Route) -> list[inspect.Parameter]:
@@ -274,7 +282,7 @@ def _input_schema(
 
 def _check_path_variables(route: Route) -> None:
     fields = route.input_schema.fields if route.input_schema else frozenset()
-    for name in _VARIABLE.findall(route.rule):
+    for name in (found["name"] for found in VARIABLE.finditer(route.rule)):
         if name not in fields:
             raise DeclarationError(
                 f"{route.owner}: the path variable {name!r} of {route.rule!r} is not in its "

@@ -228,8 +228,8 @@ def test_countdown_goes_on_where_the_clock_is(app: Flask) -> None:
     with sse_client(app).open("/api/countdown?start=3600") as stream:
         first = stream.next()
     with sse_client(app).open("/api/countdown?start=3600", last_event_id=first.id) as stream:
-        assert stream.next().id == first.id
-    with sse_client(app).open("/api/countdown", last_event_id="1000000000.000") as stream:
+        assert stream.next().id.partition("-")[0] == first.id.partition("-")[0]
+    with sse_client(app).open("/api/countdown", last_event_id="1000000000.000-5") as stream:
         assert [stream.json(), stream.next().event] == [{"left": 0}, "end"]
     with sse_client(app).open("/api/countdown?start=9", last_event_id="999999999999.999") as stream:
         assert stream.json()["left"] <= 9

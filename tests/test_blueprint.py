@@ -52,6 +52,8 @@ def test_a_mapping_is_enough() -> None:
         "api.client-js",
         "api.openapi-json",
         "api.explorer",
+        "api.explorer-slash",
+        "api.explorer-file",
         "static",
     }
 

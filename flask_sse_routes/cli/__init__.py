@@ -6,7 +6,9 @@ Floor 3. Registered as an entry point of Flask, so every app's `flask` has it.
 from flask.cli import AppGroup
 
 from .channels import publish, tail
+from .client import write_client
+from .documents import diff, openapi_command, routes
 
 sse_cli = AppGroup("sse", help="Server-sent events: channels, documents, clients.")
-for command in (publish, tail):
+for command in (publish, tail, write_client, openapi_command, diff, routes):
     sse_cli.add_command(command)

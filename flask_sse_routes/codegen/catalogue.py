@@ -6,16 +6,13 @@ blueprint and of those nested in it, with their places below its prefix.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..hooks import Hook
-from ..routes import BODY_METHODS, Route
+from ..routes import BODY_METHODS, VARIABLE, Route
 from ..schema import OutputSchema
-
-_VARIABLE = re.compile(r"<(?:(?P<converter>[a-zA-Z_]\w*)(?:\([^()]*\))?:)?(?P<name>[a-zA-Z_]\w*)>")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +66,19 @@ class Operation:
     @property
     def path(self) -> str:
         """The rule as a template: `/orders/{order_id}`."""
-        return _VARIABLE.sub(r"{\g<name>}", self.rule)
+        return VARIABLE.sub(r"{\g<name>}", self.rule)
+
+    @property
+    def shape(self) -> str:
+        """The path without the names of its variables: `/orders/{}`."""
+        return VARIABLE.sub("{}", self.rule)
 
     @property
     def variables(self) -> tuple[Variable, ...]:
         """The variables of the path, in order."""
         return tuple(
             Variable(found["name"], found["converter"] or "default")
-            for found in _VARIABLE.finditer(self.rule)
+            for found in VARIABLE.finditer(self.rule)
         )
 
     @property

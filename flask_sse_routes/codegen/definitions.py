@@ -6,6 +6,7 @@ their output, get names of their own; pydantic sees to that.
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
@@ -16,6 +17,9 @@ Schema = dict[str, Any]
 # An operation's name, and a place in it: `input`, `output` or `event NAME`.
 Place = tuple[str, str]
 TEMPLATE = "#/components/schemas/{model}"
+# Keywords whose values are no schemas, and the one whose keys are no keywords.
+VALUES = frozenset({"default", "examples", "example", "const", "enum"})
+NAMES = "properties"
 
 
 class Definitions(NamedTuple):
@@ -33,7 +37,8 @@ class Definitions(NamedTuple):
             for place, mode, adapter in _adapters(operation)
         ]
         found, document = TypeAdapter.json_schemas(inputs, ref_template=template)
-        return cls({key: schema for (key, _), schema in found.items()}, document.get("$defs", {}))
+        schemas = {key: _sayable(schema) for (key, _), schema in found.items()}
+        return cls(schemas, _sayable_each(document.get("$defs", {})))
 
     def input(self, operation: Operation) -> Schema | None:
         """Return the schema of an operation's input."""
@@ -59,3 +64,32 @@ def _adapters(operation: Operation) -> list[tuple[str, Any, TypeAdapter[Any]]]:
     for name, schema in (answer.events or {}).items():
         found.append((f"event {name}", "serialization", schema.adapter))
     return found
+
+
+def _sayable(part: Any) -> Any:
+    """Return a part of a schema without what JSON has no word for: infinity and NaN."""
+    if isinstance(part, list):
+        return [_sayable(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    kept: Schema = {}
+    for key, value in part.items():
+        if key == NAMES:
+            kept[key] = _sayable_each(value)
+        elif not (key in VALUES or isinstance(value, float)):
+            kept[key] = _sayable(value)
+        elif _is_json(value):
+            kept[key] = value
+    return kept
+
+
+def _sayable_each(schemas: dict[str, Any]) -> dict[str, Any]:
+    return {name: _sayable(schema) for name, schema in schemas.items()}
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True

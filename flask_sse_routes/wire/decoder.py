@@ -27,6 +27,7 @@ class Decoder:
     Args:
         max_bytes: the most bytes of data that one event may have, and that one line may have beside
             its field name; what is held in memory is bounded by it. `None` sets no bound.
+        last_event_id: the id that events have until the stream sets one.
 
     Attributes:
         last_event_id: what a reconnect must send as `Last-Event-ID` (`str`); empty: no header.
@@ -47,8 +48,8 @@ class Decoder:
         "retry",
     )
 
-    def __init__(self, *, max_bytes: int | None = None) -> None:
-        self.last_event_id = ""
+    def __init__(self, *, max_bytes: int | None = None, last_event_id: str = "") -> None:
+        self.last_event_id = last_event_id
         self.retry: int | None = None
         self._max_bytes = sys.maxsize if max_bytes is None else max_bytes
         self._head: bytes | None = b""
@@ -57,7 +58,7 @@ class Decoder:
         self._data: list[bytes] = []
         self._size = 0
         self._event = ""
-        self._id = ""
+        self._id = last_event_id
         self._refusal: str | None = None
 
     def feed(self, chunk: bytes) -> list[Event]:

@@ -1,0 +1,94 @@
+/** Characters of one line, or of one event's data: more is taken for a fault of the server. */
+export const MAX_LENGTH = 16 * 1024 * 1024;
+const LINE_END = /\r\n?|\n/g;
+export class EventParser {
+    /** Where a reconnect goes on; empty: from what is new. */
+    lastEventId;
+    /** The last reconnection time told, in milliseconds. */
+    retry = null;
+    /** Why it stopped reading. */
+    fault = null;
+    #maxLength;
+    // It also drops a byte order mark at the beginning, as the standard asks.
+    #decoder = new TextDecoder();
+    #afterCr = false;
+    #line = "";
+    #data = "";
+    #hasData = false;
+    #event = "";
+    #id;
+    #own = false;
+    constructor(lastEventId = "", maxLength = MAX_LENGTH) {
+        this.lastEventId = this.#id = lastEventId;
+        this.#maxLength = maxLength;
+    }
+    /** The events that these bytes complete; none any more once there is a `fault`. */
+    feed(chunk) {
+        const events = [];
+        if (this.fault !== null)
+            return events;
+        const text = this.#withoutLf(this.#decoder.decode(chunk, { stream: true }));
+        let start = 0;
+        for (const end of text.matchAll(LINE_END)) {
+            this.#read(this.#line + text.slice(start, end.index), events);
+            this.#line = "";
+            start = end.index + end[0].length;
+            if (this.fault !== null)
+                return events;
+        }
+        this.#line += text.slice(start);
+        this.#check(this.#line.length, "line");
+        return events;
+    }
+    /** The second half of a CRLF whose first half ended the chunk before ends no line. */
+    #withoutLf(text) {
+        if (text === "")
+            return text;
+        const rest = this.#afterCr && text.startsWith("\n") ? text.slice(1) : text;
+        this.#afterCr = text.endsWith("\r");
+        return rest;
+    }
+    #read(line, events) {
+        this.#check(line.length, "line");
+        if (line === "") {
+            this.#dispatch(events);
+            return;
+        }
+        const colon = line.indexOf(":");
+        const name = colon < 0 ? line : line.slice(0, colon);
+        const value = colon < 0 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
+        this.#readField(name, value);
+    }
+    #readField(name, value) {
+        if (name === "data") {
+            this.#data += this.#hasData ? `\n${value}` : value;
+            this.#hasData = true;
+            this.#check(this.#data.length, "event");
+        }
+        else if (name === "event") {
+            this.#event = value;
+        }
+        else if (name === "id" && !value.includes("\0")) {
+            this.#id = value;
+            this.#own = true;
+        }
+        else if (name === "retry" && /^[0-9]+$/.test(value)) {
+            this.retry = Number(value);
+        }
+    }
+    #dispatch(events) {
+        this.lastEventId = this.#id;
+        if (this.#hasData) {
+            const event = this.#event || "message";
+            events.push({ event, data: this.#data, id: this.#id, own: this.#own });
+        }
+        this.#data = this.#event = "";
+        this.#hasData = this.#own = false;
+    }
+    #check(length, what) {
+        if (length > this.#maxLength) {
+            this.fault = `The server sent ${what === "line" ? "a line" : "an event"} of over ${this.#maxLength} characters.`;
+            this.#line = this.#data = "";
+        }
+    }
+}

@@ -1,0 +1,95 @@
+/** Events between a stream and the loop that takes them: bounded, and it makes the stream wait. */
+import { noAnswer } from "./errors.js";
+
+/** From here on a stream is asked to wait. */
+const ROOM = { items: 256, weight: 1024 * 1024 };
+/** One that does not wait fails here. */
+const LIMIT = { items: 16_384, weight: 64 * 1024 * 1024 };
+
+interface Entry<T> {
+  readonly item: T;
+  readonly weight: number;
+}
+
+interface Taker<T> {
+  resolve(result: IteratorResult<T, undefined>): void;
+  reject(error: unknown): void;
+}
+
+export class EventQueue<T> {
+  #entries: Entry<T>[] = [];
+  #weight = 0;
+  #takers: Taker<T>[] = [];
+  #waiting: (() => void)[] = [];
+  #over: { error?: unknown } | null = null;
+
+  /** Whether everything was taken. */
+  get isEmpty(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  /** Add an item; a promise asks to wait for it. Throws a `RouteError` where nobody has waited. */
+  put(item: T, weight: number): Promise<void> | undefined {
+    const taker = this.#takers.shift();
+    if (taker !== undefined) {
+      taker.resolve({ done: false, value: item });
+      return undefined;
+    }
+    this.#entries.push({ item, weight });
+    this.#weight += weight;
+    if (this.#isOver(LIMIT)) {
+      throw noAnswer("Too slow", "Events came faster than they were taken, and none can wait.");
+    }
+    if (!this.#isOver(ROOM)) return undefined;
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** The next item, the error that came after the last, or the end. */
+  async take(): Promise<IteratorResult<T, undefined>> {
+    const entry = this.#entries.shift();
+    if (entry !== undefined) {
+      this.#weight -= entry.weight;
+      if (!this.#isOver(ROOM)) this.#letIn();
+      return { done: false, value: entry.item };
+    }
+    if (this.#over === null) {
+      return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }));
+    }
+    const over = this.#over;
+    this.#over = {};
+    if ("error" in over) throw over.error;
+    return { done: true, value: undefined };
+  }
+
+  /** Nothing comes after what is there. */
+  end(over: { error?: unknown } = {}): void {
+    this.#over = over;
+    this.#letIn();
+    const [first, ...rest] = this.#takers;
+    this.#takers = [];
+    if (first !== undefined && "error" in over) {
+      this.#over = {};
+      first.reject(over.error);
+    } else {
+      first?.resolve({ done: true, value: undefined });
+    }
+    for (const taker of rest) taker.resolve({ done: true, value: undefined });
+  }
+
+  /** Nothing comes any more, and what is there is dropped. */
+  clear(): void {
+    this.#entries = [];
+    this.#weight = 0;
+    this.end();
+  }
+
+  #isOver(bound: { items: number; weight: number }): boolean {
+    return this.#entries.length > bound.items || this.#weight > bound.weight;
+  }
+
+  #letIn(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}

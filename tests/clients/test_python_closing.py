@@ -1,0 +1,143 @@
+"""Streams of the blocking client that are closed by somebody else, in threads or greenlets."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from flask_sse_routes.client import Client, connect
+
+from .python_readers import ROUTES
+from .scripted import Answer, Scripted, answer, stream
+
+ONE = "id: 1\ndata: 1\n\n"
+Eventually = Callable[..., None]
+
+
+class Reading:
+    """A stream that another thread reads."""
+
+    def __init__(self, client: Client[Any, Any]) -> None:
+        self.stream = client.sse.feed()
+        self.data: list[Any] = []
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            for event in self.stream:
+                self.data.append(event.data)
+        except BaseException as error:
+            self.error = error
+
+    def ended(self) -> bool:
+        self._thread.join(5)
+        return not self._thread.is_alive()
+
+
+@pytest.mark.parametrize("heartbeat", ["15", ""])
+def test_close_ends_what_waits_for_an_event(heartbeat: str, eventually: Eventually) -> None:
+    with (
+        Scripted(stream(ONE, hold=True, SSE_Heartbeat=heartbeat)) as server,
+        connect(server.url, routes=ROUTES) as client,
+    ):
+        reading = Reading(client)
+        eventually(lambda: reading.data)
+        reading.stream.close()
+        assert reading.ended()
+    assert (reading.data, reading.error, len(server.requests)) == ([1], None, 1)
+
+
+def test_close_ends_what_waits_for_an_answer(eventually: Eventually) -> None:
+    with (
+        Scripted(Answer(b"", hold=True)) as server,
+        connect(server.url, routes=ROUTES) as client,
+    ):
+        reading = Reading(client)
+        eventually(lambda: server.requests)
+        reading.stream.close()
+        assert reading.ended()
+    assert (reading.error, len(server.requests)) == (None, 1)
+
+
+def test_close_ends_what_waits_to_come_back(eventually: Eventually) -> None:
+    with (
+        Scripted(answer(503, Retry_After="60")) as server,
+        connect(server.url, routes=ROUTES) as client,
+    ):
+        reading = Reading(client)
+        eventually(lambda: server.requests)
+        reading.stream.close()
+        assert reading.ended()
+    assert (reading.error, len(server.requests)) == (None, 1)
+
+
+def test_closing_the_client_ends_its_streams(eventually: Eventually) -> None:
+    with Scripted(stream(ONE, hold=True)) as server:
+        client = connect(server.url, routes=ROUTES)
+        readings = [Reading(client) for _ in range(3)]
+        eventually(lambda: all(reading.data for reading in readings))
+        client.close()
+        assert all(reading.ended() for reading in readings)
+    assert [reading.error for reading in readings] == [None] * 3
+
+
+def test_a_reader_may_close_its_stream_and_leave_the_loop() -> None:
+    with (
+        Scripted(stream(ONE + "id: 2\ndata: 2\n\n", hold=True)) as server,
+        connect(server.url, routes=ROUTES) as client,
+    ):
+        with client.sse.feed() as feed:
+            data = []
+            for event in feed:
+                data.append(event.data)
+                feed.close()
+        assert data == [1]
+        assert list(feed) == []
+    assert len(server.requests) == 1
+
+
+def test_what_is_let_go_of_closes_its_connection(eventually: Eventually) -> None:
+    with (
+        Scripted(stream(ONE, hold=True)) as server,
+        connect(server.url, routes=ROUTES) as client,
+    ):
+        for event in client.sse.feed():
+            assert event.data == 1
+            break
+        gc.collect()
+        eventually(lambda: server.open == 0)
+
+
+def test_entering_it_waits_for_the_servers_consent() -> None:
+    with (
+        Scripted(stream(hold=True)) as server,
+        connect(server.url, routes=ROUTES) as client,
+        client.sse.feed(),
+    ):
+        assert len(server.requests) == 1
+
+
+def test_many_streams_at_once(eventually: Eventually) -> None:
+    with (
+        Scripted(stream(ONE, hold=True)) as server,
+        connect(server.url, routes=ROUTES) as client,
+    ):
+        readings = [Reading(client) for _ in range(120)]
+        eventually(lambda: all(reading.data for reading in readings))
+        client.close()
+        assert all(reading.ended() for reading in readings)
+
+
+def test_an_http_client_that_was_given_stays_open() -> None:
+    said = answer(200, "{}", Content_Type="application/json")
+    with Scripted(said) as server, httpx.Client() as http:
+        with connect(server.url, routes=ROUTES, http=http) as client:
+            assert client.api.hello() == {}
+        assert not http.is_closed

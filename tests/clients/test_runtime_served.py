@@ -1,0 +1,173 @@
+"""`client.js` as it is served, and `$sse` through a deploy."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e.waiting import wait_for
+from flask import Flask
+from playwright.sync_api import Browser, Page
+
+from .flaky import FlakyProxy
+from .programs import InNode, data, told
+from .serving import Serving
+from .wire_app import create_app
+
+Serve = Callable[..., Serving]
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def app() -> Flask:
+    return create_app()
+
+
+def integrity(app: Flask) -> str:
+    """What a script element's `integrity=` takes, from what the response states."""
+    stated = app.test_client().get("/api/client.js").headers["Repr-Digest"]
+    found = re.fullmatch(r"sha-256=:([\w+/=]+):", stated)
+    assert found
+    return f"sha256-{found[1]}"
+
+
+def test_headers(app: Flask) -> None:
+    response = app.test_client().get("/api/client.js")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Cache-Control"] == "no-cache"
+    assert "export const { $api, $sse }" in response.text
+
+
+def test_it_is_asked_for_once(app: Flask) -> None:
+    client = app.test_client()
+    etag = client.get("/api/client.js").headers["ETag"]
+    again = client.get("/api/client.js", headers={"If-None-Match": etag})
+    assert (again.status_code, again.data) == (304, b"")
+    assert client.get("/api/client.js", headers={"If-None-Match": '"x"'}).status_code == 200
+
+
+def test_strict_page_with_integrity(serve: Serve, app: Flask, page: Page) -> None:
+    server = serve("clients.wire_app:app", worker="gthread")
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(f"{server.url}/?digest={integrity(app).replace('+', '%2B')}")
+    page.wait_for_function("document.getElementById('told').textContent !== ''", timeout=15_000)
+    shown = json.loads(page.text_content("#told") or "")
+    assert shown == {
+        "hello": "</script><img src=x onerror=alert(1)>",
+        "data": [1, "<script>alert(1)</script>"],
+    }
+    assert [p for p in problems if "favicon" not in p and "404" not in p] == []
+
+
+def test_wrong_integrity_is_noticed(serve: Serve, page: Page) -> None:
+    server = serve("clients.wire_app:app", worker="gthread")
+    digest = "sha256-" + "A" * 43 + "="
+    with page.expect_console_message(lambda message: "integrity" in message.text):
+        page.goto(f"{server.url}/?digest={digest}")
+
+
+def ask(url: str, method: str = "GET", body: Any = None) -> Any:
+    sent = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, sent, headers, method=method)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
+class Saying:
+    """Publishes number after number, past a server that is away for a while."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}/api/say"
+        self.numbers: list[int] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self) -> list[int]:
+        self._over.set()
+        self._thread.join()
+        return self.numbers
+
+    def _run(self) -> None:
+        number = 0
+        while not self._over.wait(0.02):
+            try:
+                ask(self._url, "POST", {"number": number})
+            except (OSError, ValueError):
+                # It may have been published all the same: no number is said twice.
+                number += 1
+                continue
+            self.numbers.append(number)
+            number += 1
+
+
+@pytest.fixture
+def node_client(program: Callable[[str], str], tmp_path: Path, app: Flask) -> Iterator[InNode]:
+    module = tmp_path / "client.mjs"
+    module.write_text(app.test_client().get("/api/client.js").text)
+    made = InNode(program("node"), module)
+    yield made
+    made.quit()
+
+
+def test_deploy_behind_a_proxy(serve: Serve, node_client: InNode, tmp_path: Path) -> None:
+    """502 for three seconds while all is started anew: nothing is lost, nothing comes twice."""
+    options = {"workers": 2, "settings": {"SSE_BROKER_URL": f"sqlite:///{tmp_path}/log.db"}}
+    server = serve("clients.wire_app:app", **options)
+    proxy = FlakyProxy(server.port)
+    saying = None
+    try:
+        node_client.open(f"{proxy.url}/api", "news")
+        told(node_client, "open")
+        saying = Saying(server.url)
+        told(node_client, "event", 20)
+        proxy.broken.set()
+        broken_at = time.monotonic()
+        server.stop()
+        serve("clients.wire_app:app", port=server.port, **options)
+        wait_for(lambda: time.monotonic() > broken_at + 3, "three seconds", 5)
+        proxy.broken.clear()
+        told(node_client, "open", 2, seconds=40)
+        before = len(told(node_client, "event"))
+        told(node_client, "event", before + 20)
+        said = saying.stop()
+        wait_for(lambda: data(node_client)[-1] >= said[-1], "the last number")
+    finally:
+        if saying is not None:
+            saying.stop()
+        proxy.close()
+    numbers = data(node_client)
+    assert numbers == sorted(set(numbers))
+    assert {number for number in said if number >= numbers[0]} <= set(numbers)
+    assert proxy.answered > 0
+    assert [kind for kind, *_ in node_client.log if kind in ("error", "end", "reset")] == []
+
+
+def test_post_is_not_run_again(serve: Serve, node_client: InNode, tmp_path: Path) -> None:
+    options = {"workers": 2, "settings": {"SSE_BROKER_URL": f"sqlite:///{tmp_path}/log.db"}}
+    server = serve("clients.wire_app:app", **options)
+    node_client.open(f"{server.url}/api", "job")
+    told(node_client, "event", 3)
+    server.reload()
+    ((error,),) = told(node_client, "error", seconds=20)
+    assert "a POST is not repeated" in error["detail"]
+    assert node_client.state()[0] == 2
+    assert ask(f"{server.url}/api/runs") == 1
