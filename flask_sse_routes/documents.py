@@ -1,6 +1,7 @@
 """What a blueprint serves beside its routes: `client.js`, `openapi.json` and the explorer.
 
-Floor 2. They are made from the routes at the first request for each, and kept.
+Floor 2. They are made from the routes at the first request for each, and kept: as bytes, but
+for what depends on where the app is mounted.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from flask import Flask, request
 from flask.wrappers import Response
@@ -25,6 +27,23 @@ JAVASCRIPT = "text/javascript; charset=utf-8"
 JSON = "application/json"
 
 View = Callable[..., Any]
+T = TypeVar("T")
+# One request makes a document, others wait for it. One document is made from another.
+_making = threading.RLock()
+
+
+class Text(NamedTuple):
+    """A document as it is sent, and its SHA-256 digest in base 64."""
+
+    body: bytes
+    content_type: str
+    digest: str
+
+    @classmethod
+    def of(cls, text: str, content_type: str) -> Text:
+        """Encode a text."""
+        body = text.encode()
+        return cls(body, content_type, base64.b64encode(hashlib.sha256(body).digest()).decode())
 
 
 def document_views(blueprint: str) -> Iterator[tuple[str, str, View]]:
@@ -35,7 +54,7 @@ def document_views(blueprint: str) -> Iterator[tuple[str, str, View]]:
     yield "/client.js", "client-js", lambda **_: _client(blueprint)
     yield "/openapi.json", "openapi-json", lambda **_: _openapi(blueprint)
     for path, endpoint, view in explorer.views():
-        yield path, endpoint, _with_catalogue(view, blueprint)
+        yield path, endpoint, _with_routes(view, blueprint)
 
 
 def catalogue_of(app: Flask, blueprint: str) -> Catalogue:
@@ -56,46 +75,57 @@ def joined(prefix: str | None, rule: str) -> str:
     return f"{(prefix or '').rstrip('/')}/{rule.lstrip('/')}"
 
 
-def serve(text: str, content_type: str) -> Response:
+def serve(text: Text) -> Response:
     """Answer with a text that changes only when the app does.
 
     The digest that `integrity=` of a script element takes is in `Repr-Digest` (RFC 9530).
     """
-    body = text.encode()
-    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
-    response = this_app().response_class(body, content_type=content_type)
+    response = this_app().response_class(text.body, content_type=text.content_type)
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Repr-Digest"] = f"sha-256=:{digest}:"
+    response.headers["Repr-Digest"] = f"sha-256=:{text.digest}:"
     response.headers["Cache-Control"] = "no-cache"
-    response.set_etag(digest)
+    response.set_etag(text.digest)
     return response.make_conditional(request)  # type: ignore[return-value]  # it returns itself
 
 
 def _client(blueprint: str) -> Response:
-    text = _kept(("client.js", blueprint), lambda: client_module(_catalogue(blueprint)))
-    return serve(text, JAVASCRIPT)
+    def make() -> Text:
+        return Text.of(client_module(_catalogue(blueprint)), JAVASCRIPT)
+
+    return serve(_kept(("client.js", blueprint), make))
 
 
 def _openapi(blueprint: str) -> Response:
-    document = _kept(("openapi.json", blueprint), lambda: openapi(_catalogue(blueprint)))
-    # Where the app is mounted is known in a request only.
-    prefix = request.script_root + server_path(runtime_of(this_app()).blueprints[blueprint])
-    return serve(json.dumps({**document, "servers": [{"url": prefix or "/"}]}, indent=2), JSON)
+    """Answer with the document; where the app is mounted is known in a request only."""
+
+    def make() -> Text:
+        document = _kept(("openapi", blueprint), lambda: openapi(_catalogue(blueprint)))
+        prefix = request.script_root + server_path(runtime_of(this_app()).blueprints[blueprint])
+        whole = {**document, "servers": [{"url": prefix or "/"}]}
+        return Text.of(json.dumps(whole, indent=2, allow_nan=False), JSON)
+
+    return serve(make() if request.script_root else _kept(("openapi.json", blueprint), make))
 
 
-def _with_catalogue(view: Callable[[Catalogue], Any], blueprint: str) -> View:
-    return lambda **_: view(_catalogue(blueprint))
+def _with_routes(view: Callable[[explorer.Told], Any], blueprint: str) -> View:
+    def make() -> Text:
+        return Text.of(explorer.described(_catalogue(blueprint)), JSON)
+
+    return lambda **_: view(lambda: serve(_kept((explorer.ROUTES, blueprint), make)))
 
 
 def _catalogue(blueprint: str) -> Catalogue:
-    return catalogue_of(this_app(), blueprint)
+    return _kept(("catalogue", blueprint), lambda: catalogue_of(this_app(), blueprint))
 
 
-def _kept(key: tuple[str, str], make: Callable[[], Any]) -> Any:
+def _kept(key: tuple[str, str], make: Callable[[], T]) -> T:
     documents = runtime_of(this_app()).documents
     if key not in documents:
-        documents[key] = make()
-    return documents[key]
+        with _making:
+            if key not in documents:
+                documents[key] = make()
+    found: T = documents[key]
+    return found
 
 
 def _operations(runtime: AppRuntime, blueprint: str, cut: int) -> Iterator[Operation]:

@@ -39,11 +39,22 @@ HEADERS = {
 }
 
 
-def views() -> Iterator[tuple[str, str, Callable[[Catalogue], Any]]]:
+ROUTES = "routes.json"
+
+# Answers with what `described` says of a blueprint.
+Told = Callable[[], Response]
+
+
+def views() -> Iterator[tuple[str, str, Callable[[Told], Any]]]:
     """Yield the path, the endpoint and the view of everything that the page consists of."""
     yield "/explorer", "explorer", _page
     yield "/explorer/", "explorer-slash", _page
     yield f"/explorer/<{FILE}>", "explorer-file", _file
+
+
+def described(catalogue: Catalogue) -> str:
+    """Return what `describe` does, as JSON."""
+    return json.dumps(describe(catalogue), allow_nan=False)
 
 
 def describe(catalogue: Catalogue) -> dict[str, Any]:
@@ -88,7 +99,7 @@ def _row(operation: Operation, definitions: Definitions) -> dict[str, Any]:
     }
 
 
-def _page(_catalogue: Catalogue) -> Any:
+def _page(_told: Told) -> Any:
     _refuse_when_off()
     if request.path.endswith("/"):
         # Relative URLs would start one folder too deep.
@@ -96,13 +107,10 @@ def _page(_catalogue: Catalogue) -> Any:
     return _served("explorer.html")
 
 
-def _file(catalogue: Catalogue) -> Any:
+def _file(told: Told) -> Any:
     _refuse_when_off()
     name = (request.view_args or {})[FILE]
-    if name == "routes.json":
-        text = json.dumps(describe(catalogue))
-        return _with_headers(Response(text, content_type="application/json"))
-    return _served(name)
+    return _with_headers(told()) if name == ROUTES else _served(name)
 
 
 def _served(name: str) -> Response:

@@ -374,3 +374,26 @@ def test_app_hooks_run_whichever_comes_first() -> None:
     SSERoutes(app, hooks=[hook])
     assert json.loads(app.test_client().get("/api/hello").data) == "hello"
     assert seen == ["app"]
+
+
+def test_a_route_named_like_a_blueprint_beside_it_is_refused() -> None:
+    outer = RouteBlueprint("outer", __name__, {"inner": define_route(hello)}, url_prefix="/outer")
+    outer.register_blueprint(RouteBlueprint("inner", __name__, {"hello": define_route(hello)}))
+    with pytest.raises(DeclarationError, match=r"'outer\.inner'.*the same name.*rename"):
+        Flask("app").register_blueprint(outer)
+
+
+@pytest.mark.parametrize("path", ["/a{b}", "/100%25", "/<name>}"])
+def test_what_no_client_can_tell_from_a_variable_is_refused(path: str) -> None:
+    with pytest.raises(DeclarationError, match="could not tell from a variable"):
+        RouteBlueprint("api", __name__, {"a": define_route(hello, path=path)})
+
+
+def test_a_converter_may_have_braces() -> None:
+    def word(name: str) -> str:
+        return name
+
+    app = app_of(
+        RouteBlueprint("api", __name__, {"w": define_route(word, path='/<any("a{2}", b):name>')})
+    )
+    assert app.test_client().get("/b").json == "b"

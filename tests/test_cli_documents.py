@@ -228,3 +228,27 @@ def test_an_app_without_routes() -> None:
         "HOOKS",
     ]
     assert json.loads(runner(app_of())("routes", "--json").stdout) == []
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [{"/x": None}, {"/x": {"get": None}}, {"/x": {"get": {"parameters": [{"$ref": "#/no"}]}}}],
+)
+def test_a_document_with_a_part_of_another_shape(run: Run, tmp_path: Path, paths: Any) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text(json.dumps({"openapi": "3.2.0", "paths": {}, "servers": []}))
+    bad.write_text(json.dumps({"openapi": "3.2.0", "paths": paths}))
+    assert run("diff", good, good).exit_code == 0
+    for given, which in (((bad, bad), "OLD"), ((bad, good), "OLD"), ((good, bad), "NEW")):
+        result = run("diff", *given)
+        assert (result.exit_code, result.exception.__class__) == (2, SystemExit)
+        assert f"The {which} document has something that OpenAPI does not allow" in result.output
+
+
+def test_a_folder_of_a_blueprint_s_name(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("openapi", "-o", tmp_path / "old.json")
+    (tmp_path / "api").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert run("diff", "old.json", "api").exit_code == 0

@@ -198,14 +198,6 @@ def test_what_is_nested_is_part_of_the_outermost() -> None:
     assert 'prefix, "/outer/inner" here' in inner
 
 
-def test_a_declaration_that_no_client_can_have_is_told() -> None:
-    outer = blueprint("outer", inner=define_route(handler=hello))
-    outer.register_blueprint(blueprint("inner"))
-    result = client_of(outer)("--lang", "python", "-o", "-")
-    assert result.exit_code == 1
-    assert "a blueprint nested beside it has the same name" in result.stderr
-
-
 def test_an_unknown_language_is_refused(client: Client) -> None:
     result = client("--lang", "cobol", "-o", "-")
     assert result.exit_code == 2

@@ -243,3 +243,9 @@ def test_it_knows_the_routes(client: FlaskClient) -> None:
 def test_a_nested_blueprint_has_a_page_of_its_own(client: FlaskClient) -> None:
     found = client.get("/api/inner/explorer/routes.json").get_json()
     assert [row["name"] for row in found["routes"]] == ["stats", "tagged"]
+
+
+def test_what_the_page_knows_is_not_sent_twice(client: FlaskClient) -> None:
+    etag = client.get("/api/explorer/routes.json").headers["ETag"]
+    again = client.get("/api/explorer/routes.json", headers={"If-None-Match": etag})
+    assert (again.status_code, again.data) == (304, b"")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import json
+import math
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
@@ -12,8 +13,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from flask import Flask, Response
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from typing_extensions import TypeAliasType
 
-from flask_sse_routes import RouteBlueprint, define_hook, define_route, hook
+from flask_sse_routes import RouteBlueprint, define_hook, define_route, documents, hook
 from flask_sse_routes.codegen.openapi import openapi
 from flask_sse_routes.documents import catalogue_of
 
@@ -561,3 +563,84 @@ def test_types_of_one_name_are_told_apart() -> None:
         for p in ("/a", "/b")
     ]
     assert [schema["properties"]["value"]["type"] for schema in schemas] == ["integer", "string"]
+
+
+Twigs = TypeAliasType("Twigs", "str | list[Twigs]")  # type: ignore[misc]  # within itself
+
+
+class Grove(BaseModel):
+    twigs: Twigs  # type: ignore[valid-type]
+
+
+def test_no_form_holds_a_type_within_itself() -> None:
+    body = operation(lambda input: 1, input=Grove, method="POST")["requestBody"]
+    assert list(body["content"]) == ["application/json"]
+
+
+@pytest.mark.parametrize(
+    "rule", ['/<any("a(b)", c):x>', '/<any("<b>", "{c}"):x>/', "/<any(a, b):x>", "/<x>"]
+)
+def test_arguments_of_converters_may_hold_anything(rule: str) -> None:
+    def one(x: str) -> None: ...
+
+    path, methods = next(iter(document(it=define_route(one, path=rule))["paths"].items()))
+    assert path.rstrip("/") == "/{x}"
+    assert [(p["name"], p["in"]) for p in methods["get"]["parameters"]] == [("x", "path")]
+
+
+class Limits(BaseModel):
+    limit: float = math.inf
+    default: float = math.nan
+    few: float = 1.5
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_defaults_that_json_has_no_word_for_are_left_out(method: str) -> None:
+    found = document(it=define_route(lambda input: 1, input=Limits, output=Limits, method=method))
+    json.dumps(found, allow_nan=False)
+    fields = found["components"]["schemas"]["Limits"]["properties"]
+    assert list(fields) == ["limit", "default", "few"]
+    assert [fields[name].get("default") for name in fields] == [None, None, 1.5]
+
+
+class Fish(BaseModel):
+    kind: Literal["fish"]
+    depth: int
+
+
+Pet = Annotated[Dog | Fish, Field(discriminator="kind")]
+Being = Annotated[Cat | Fish, Field(discriminator="kind")]
+
+
+@pytest.mark.parametrize(("type_", "required"), [(Pet, True), (Being, False)])
+def test_the_tag_of_a_union_in_the_path(type_: Any, required: bool) -> None:
+    options = {"input": type_, "method": "POST", "path": "/<kind>"}
+    body = operation(lambda input: 1, **options)["requestBody"]
+    assert body["required"] is required
+    schema = body["content"]["application/json"]["schema"]
+    assert len(schema["anyOf"]) == 2
+    assert not schema.keys() & {"oneOf", "discriminator"}
+
+
+def test_documents_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    for name in ("catalogue_of", "openapi", "client_module"):
+        real = getattr(documents, name)
+
+        def counting(*given: Any, name: str = name, real: Any = real) -> Any:
+            made.append(name)
+            return real(*given)
+
+        monkeypatch.setattr(documents, name, counting)
+    app = Flask("application")
+    app.config["SSE_EXPLORER"] = True
+    app.register_blueprint(RouteBlueprint("api", __name__, {"it": define_route(lambda: 1)}))
+    client = app.test_client()
+    assert client.get("/explorer/explorer.js").status_code == 200
+    assert made == []
+    for path in ["/client.js", "/openapi.json", "/explorer/routes.json"] * 2:
+        assert client.get(path).status_code == 200
+    mounted = client.get("/openapi.json", base_url="http://localhost/mounted").get_json()
+    assert mounted["servers"] == [{"url": "/mounted"}]
+    assert client.get("/openapi.json").get_json()["servers"] == [{"url": "/"}]
+    assert sorted(made) == ["catalogue_of", "client_module", "openapi"]

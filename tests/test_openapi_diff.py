@@ -299,3 +299,62 @@ def test_a_handler_that_yields_is_compared_by_its_annotation() -> None:
 
     old, new = (document(it=define_route(each, kind="sse")) for each in (numbers, words))
     assert lines(old, new) == ["it: event message may now be string"]
+
+
+def connected(count: int, last: Any) -> dict[str, Any]:
+    """Return the document of models that all refer to all others."""
+    names = [f"Model{number}" for number in range(count)]
+    fields: dict[str, Any] = {f"to_{name}": (f"{name} | None", None) for name in names}
+    space: dict[str, Any] = {}
+    for name in names:
+        own = {"value": (last if name == names[-1] else int, ...)}
+        space[name] = create_model(name, **own, **fields)  # type: ignore[call-overload]
+    for name in names:
+        space[name].model_rebuild(_types_namespace=space)
+    return answered(space[names[0]])
+
+
+def test_models_that_refer_to_one_another_are_compared_once() -> None:
+    old, new = connected(15, int), connected(15, str)
+    assert lines(old, connected(15, int)) == []
+    assert any(line.endswith("value may now be string") for line in lines(old, new))
+
+
+def test_a_reference_to_itself_ends() -> None:
+    both = [answered(model(a=int)) for _ in range(2)]
+    for each in both:
+        each["components"]["schemas"]["Model"] = {"$ref": "#/components/schemas/Model"}
+    assert changes(*both) == []
+
+
+def test_a_stream_gets_types() -> None:
+    untyped, typed = streamed(), streamed(int, done=str)
+    assert lines(untyped, typed) == []
+    assert "it: its events are declared now" in lines(untyped, typed, breaking=False)
+    assert lines(typed, untyped) == ["it: its events may now have any name and data"]
+    assert changes(untyped, streamed()) == []
+
+
+def test_a_form_is_no_longer_taken() -> None:
+    old, new = (asked(model(a=int, b=(type_, None)), "POST") for type_ in (int, dict[str, int]))
+    form = "application/x-www-form-urlencoded"
+    assert f"it: no longer takes {form}" in lines(old, new)
+    assert f"it: now takes {form}" in lines(new, old, breaking=False)
+
+
+def test_a_body_is_required_now() -> None:
+    old, new = (asked(model(a=(int, 1)), "POST") for _ in range(2))
+    new["paths"]["/it"]["post"]["requestBody"]["required"] = True
+    assert lines(old, new) == ["it: its body is now required"]
+    assert lines(new, old) == []
+
+
+def test_parameters_may_be_references() -> None:
+    old, new = (asked(model(a=int), "GET") for _ in range(2))
+    operation = new["paths"]["/it"]["get"]
+    new["components"] = {
+        **new.get("components", {}),
+        "parameters": {"a": operation["parameters"][0]},
+    }
+    operation["parameters"] = [{"$ref": "#/components/parameters/a"}]
+    assert changes(old, {**new, "servers": []}) == []

@@ -13,13 +13,15 @@ import click
 from flask.cli import ScriptInfo, with_appcontext
 
 from ..codegen.catalogue import Catalogue
-from ..codegen.diff import changes
+from ..codegen.diff import Change, changes
 from ..codegen.openapi import FORMATS, openapi, server_path
 from .blueprints import catalogue_named
 from .generated import GeneratedFile
 from .listing import rows_of, table
 
 UNREADABLE = 2
+# What a look for a key in something else, or for one that is missing, ends in.
+MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 
 
 @click.command("openapi")
@@ -30,7 +32,7 @@ UNREADABLE = 2
 def openapi_command(blueprint: str | None, format_: str, output: str) -> None:
     """Print the OpenAPI document of BLUEPRINT; an app with one blueprint needs no name."""
     _, catalogue = catalogue_named(blueprint)
-    text = json.dumps(_document(catalogue, format_), indent=2) + "\n"
+    text = json.dumps(_document(catalogue, format_), indent=2, allow_nan=False) + "\n"
     if output == "-":
         click.echo(text, nl=False)
         return
@@ -58,7 +60,7 @@ def diff(
     if new is not None and blueprint is not None:
         raise click.UsageError("Compare with NEW.json or with BLUEPRINT, not with both.")
     after = _read(new) if new is not None else _current(ctx, blueprint)
-    found = changes(before, after)
+    found = _changes(before, after)
     for change in found:
         if everything:
             click.echo(f"{'breaking' if change.breaking else 'compatible'}\t{change}")
@@ -90,7 +92,7 @@ def _current(ctx: click.Context, blueprint: str | None) -> dict[str, Any]:
 
 
 def _is_file(name: str) -> bool:
-    return name.endswith(".json") or Path(name).exists()
+    return name.endswith(".json") or Path(name).is_file()
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -111,6 +113,24 @@ def _is_document(document: Any) -> bool:
         and str(document.get("openapi")).startswith(("3.1.", "3.2."))
         and isinstance(document.get("paths"), dict)
     )
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
+    for which, document in (("OLD", before), ("NEW", after)):
+        if _is_malformed(document):
+            raise _Unreadable(
+                f"The {which} document has something that OpenAPI does not allow in its place."
+            )
+    return changes(before, after)
+
+
+def _is_malformed(document: dict[str, Any]) -> bool:
+    """Tell whether a document cannot even be compared with itself."""
+    try:
+        changes(document, document)
+    except MALFORMED:
+        return True
+    return False
 
 
 class _Unreadable(click.ClickException):

@@ -34,6 +34,8 @@ NO_ID: Final = "\0"
 SILENT_BEATS: Final = 3
 # Sockets know no timeouts without bounds.
 MOST_SILENCE: Final = 3600.0
+# A connection that stood for so many seconds has not failed, though no event came.
+STOOD: Final = 10.0
 # They tell of a position and may come again with the same one.
 POSITIONS: Final = frozenset({"snapshot", "reset"})
 
@@ -72,6 +74,7 @@ class StreamState:
         self._decoder = Decoder()
         self._previous_id = NO_ID
         self._refusal: str | None = None
+        self._accepted_at = math.inf
 
     def headers(self) -> dict[str, str]:
         """Return what the next request says of the stream."""
@@ -94,6 +97,7 @@ class StreamState:
         self._refusal = headers.get("SSE-Refused")
         self.silence = _silence(headers.get("SSE-Heartbeat"))
         self.wait = 0.0
+        self._accepted_at = time.monotonic()
         return True
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -139,7 +143,7 @@ class StreamState:
             self.wait = self._backoff.as_told(self._backoff.base)
             log.warning("%s: refused, %s; again in %.1f s", self.call, self._refusal, self.wait)
             return
-        self.wait = self._backoff.after_loss()
+        self.wait = self._after_loss()
         log.info("%s: the connection ended; again in %.1f s", self.call, self.wait)
 
     def lost(self, error: Exception) -> None:
@@ -147,8 +151,14 @@ class StreamState:
         if _is_hopeless(error):
             raise error
         self._check_repeatable("was lost", error)
-        self.wait = self._backoff.after_loss()
+        self.wait = self._after_loss()
         log.warning("%s: %s; again in %.1f s", self.call, repr(error), self.wait)
+
+    def _after_loss(self) -> float:
+        stood, self._accepted_at = time.monotonic() - self._accepted_at, math.inf
+        if stood >= STOOD:
+            self._backoff.went_well()
+        return self._backoff.after_loss()
 
     def _decoded(self, chunk: bytes) -> list[Event]:
         try:

@@ -74,9 +74,12 @@ def connect(
     )
     if http is not None:
         return Client(settings, http, http, owned=False)
+    if transport is not None:
+        own = httpx.Client(timeout=timeout or TIMEOUT, transport=transport)
+        return Client(settings, own, own, owned=True)
     tls = httpx.create_ssl_context()
     own, lasting = (
-        httpx.Client(timeout=timeout or TIMEOUT, transport=transport, limits=limits, verify=tls)
+        httpx.Client(timeout=timeout or TIMEOUT, limits=limits, verify=tls)
         for limits in (NO_LIMITS, NEW_CONNECTIONS)
     )
     lasting.cookies = own.cookies.jar

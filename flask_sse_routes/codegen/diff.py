@@ -13,6 +13,8 @@ from .parameters import HEADER, LAST_EVENT_ID
 
 EVENT_STREAM = "text/event-stream"
 METHODS = ("get", "post", "put", "patch", "delete")
+# Stands for the events of a stream that declares none: they may have any name.
+ANY_EVENT = ""
 # By what a gap is: how it breaks clients in input and in output, and what its reverse is called
 # there. An empty one is told elsewhere.
 SENTENCES: dict[str, tuple[str, str, str, str]] = {
@@ -83,10 +85,9 @@ class _Pair:
         if self._after.members.get("deprecated") and not self._before.members.get("deprecated"):
             yield self._change("is deprecated now", breaking=False)
         yield from self._security()
-        pair = self._before.members, self._after.members
-        yield from self._input(*(_fields(m) for m in pair))
-        bodies = (_body(d, m) for d, m in zip((self._old, self._new), pair, strict=True))
-        yield from self._input(*bodies)
+        before = _fields(self._old, self._before.members)
+        yield from self._input(before, _fields(self._new, self._after.members))
+        yield from self._bodies()
         yield from self._answer()
 
     def _change(self, text: str, *, breaking: bool = True) -> Change:
@@ -104,6 +105,26 @@ class _Pair:
             yield self._change(f"security now asks for {text}")
         elif won:
             yield self._change("security lets in more clients", breaking=False)
+
+    def _bodies(self) -> Iterator[Change]:
+        old = resolved(self._old, self._before.members.get("requestBody", {}))
+        new = resolved(self._new, self._after.members.get("requestBody", {}))
+        found = list(self._input(_body(self._old, old), _body(self._new, new)))
+        yield from found
+        newly = new.get("required", False) and not old.get("required", False)
+        if newly and not any(change.breaking for change in found):
+            yield self._change("its body is now required")
+        yield from self._media(old.get("content", {}), new.get("content", {}))
+
+    def _media(self, before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
+        if not (before and after):
+            return  # its fields tell of it
+        for media in before:
+            if media not in after:
+                yield self._change(f"no longer takes {media}")
+        for media in after:
+            if media not in before:
+                yield self._change(f"now takes {media}", breaking=False)
 
     def _input(self, before: Schema, after: Schema) -> Iterator[Change]:
         breaking = Comparison(self._new, self._old, named_by_narrow=True)
@@ -138,13 +159,18 @@ class _Pair:
 
     def _events(self, before: Schema, after: Schema) -> Iterator[Change]:
         old, new = _events(self._old, before), _events(self._new, after)
+        if ANY_EVENT in new and ANY_EVENT not in old:
+            yield self._change("its events may now have any name and data")
+        if ANY_EVENT in old and ANY_EVENT not in new:
+            yield self._change("its events are declared now", breaking=False)
         for name, data in old.items():
-            if name not in new:
+            if name in new:
+                yield from self._output(data, new[name], f"event {name}".rstrip())
+            elif ANY_EVENT not in (name, *new):
                 yield self._change(f"event {name} was removed")
-            else:
-                yield from self._output(data, new[name], f"event {name}")
-        for name in new.keys() - old.keys():
-            yield self._change(f"event {name} was added", breaking=False)
+        for name in new:
+            if name not in old and name != ANY_EVENT:
+                yield self._change(f"event {name} was added", breaking=False)
 
 
 def _operations(document: Document) -> dict[str, Described]:
@@ -166,14 +192,18 @@ def _shape(path: str) -> str:
 
 
 def _servers(old: Document, new: Document) -> Iterator[Change]:
-    before, after = (document.get("servers", [{}])[0].get("url") for document in (old, new))
+    before, after = (_server(document) for document in (old, new))
     if before != after and before is not None and after is not None:
         yield Change("servers", f"{before} is now {after}", breaking=True)
 
 
-def _fields(members: dict[str, Any]) -> Schema:
+def _server(document: Document) -> str | None:
+    return next((server["url"] for server in document.get("servers", ())), None)
+
+
+def _fields(document: Document, members: dict[str, Any]) -> Schema:
     """Return the parameters as the fields of one object, without those of a stream's transport."""
-    parameters = members.get("parameters", [])
+    parameters = [resolved(document, each) for each in members.get("parameters", [])]
     if any(each["name"] == HEADER for each in parameters):
         parameters = [p for p in parameters if p["name"] not in (HEADER, LAST_EVENT_ID)]
     return {
@@ -183,10 +213,9 @@ def _fields(members: dict[str, Any]) -> Schema:
     }
 
 
-def _body(document: Document, members: dict[str, Any]) -> Schema:
+def _body(document: Document, body: dict[str, Any]) -> Schema:
     """Return the schema of the first form that a body may have."""
-    content = resolved(document, members.get("requestBody", {})).get("content", {})
-    for media in content.values():
+    for media in body.get("content", {}).values():
         return resolved(document, media.get("schema", {}))
     return {"type": "object"}
 
@@ -210,9 +239,14 @@ def _events(document: Document, schema: Schema) -> dict[str, Any]:
     for each in schema.get("oneOf", [schema]):
         properties = resolved(document, each).get("properties", {})
         event = resolved(document, properties.get("event", {}))
-        name = event.get("const", "message" if not event else named(event))
-        found[name] = properties.get("data", {}).get("contentSchema", {})
+        found[_event_name(event)] = properties.get("data", {}).get("contentSchema", {})
     return found
+
+
+def _event_name(event: Schema) -> str:
+    if not event:
+        return "message"
+    return ANY_EVENT if "not" in event else event.get("const", named(event))
 
 
 def _alternatives(document: Document, operation: Described) -> list[frozenset[tuple[str, str]]]:

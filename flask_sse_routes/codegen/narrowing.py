@@ -15,6 +15,8 @@ from .fields import choices
 
 Schema = dict[str, Any]
 Document = dict[str, Any]
+# So many differences within a type are told where it occurs again.
+AGAIN = 8
 TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 # Keywords that set a limit: whether a greater one is wider, and what lies beyond it.
 LIMITS: dict[str, tuple[bool, str]] = {
@@ -42,6 +44,11 @@ class Gap(NamedTuple):
     what: str = ""
 
 
+# Which way two schemas are compared, and the ids of both.
+Pair = tuple[str, int, int]
+Find = Callable[[Schema, Schema, str], Iterator[Gap]]
+
+
 class Comparison:
     """Compares schemas of two documents; `named_by_narrow` tells whose fields may be missing."""
 
@@ -49,27 +56,37 @@ class Comparison:
         self._wide = wide
         self._narrow = narrow
         self._named_by_narrow = named_by_narrow
-        self._open: set[tuple[int, int]] = set()
+        self._open: set[Pair] = set()
+        # What was found in pairs, which are kept lest other schemas get their ids.
+        self._told: dict[Pair, tuple[Schema, Schema, list[Gap]]] = {}
 
     def gaps(self, wide: Any, narrow: Any, where: str = "") -> Iterator[Gap]:
         """Yield why values of `narrow` may not fit `wide`."""
         wide, narrow = resolved(self._wide, wide), resolved(self._narrow, narrow)
-        pair = (id(wide), id(narrow))
+        return self._once(self._unions, wide, narrow, where)
+
+    def _once(self, find: Find, wide: Schema, narrow: Schema, where: str) -> Iterator[Gap]:
+        """Yield what `find` does, but compare a pair only once, wherever it occurs."""
+        pair = (find.__name__, id(wide), id(narrow))
         if pair in self._open:
             return  # a type within itself
-        self._open.add(pair)
-        try:
-            yield from self._unions(wide, narrow, where)
-        finally:
+        if pair in self._told:
+            found = self._told[pair][2][:AGAIN]
+        else:
+            self._open.add(pair)
+            found = list(find(wide, narrow, ""))
             self._open.discard(pair)
+            self._told[pair] = (wide, narrow, found)
+        for gap in found:
+            yield gap._replace(where=_joined(where, gap.where))
 
     def _unions(self, wide: Schema, narrow: Schema, where: str) -> Iterator[Gap]:
         allowed, found = self._members(self._wide, wide), self._members(self._narrow, narrow)
         if len(allowed) == len(found) == 1:
-            yield from self._plain(allowed[0], found[0], where)
+            yield from self._once(self._plain, allowed[0], found[0], where)
             return
         for member in found:
-            tried = [list(self._plain(each, member, where)) for each in allowed]
+            tried = [list(self._once(self._plain, each, member, where)) for each in allowed]
             if all(tried):
                 alike = [t for t, each in zip(tried, allowed, strict=True) if _alike(each, member)]
                 yield from alike[0] if len(alike) == 1 else [Gap(where, "value", named(member))]
@@ -144,7 +161,11 @@ class Comparison:
 
 def resolved(document: Document, schema: Any) -> Schema:
     """Return the schema that is meant: `true` and references are looked up."""
+    seen: set[str] = set()
     while isinstance(schema, dict) and isinstance(schema.get("$ref"), str):
+        if schema["$ref"] in seen:
+            return {}
+        seen.add(schema["$ref"])
         found: Any = document
         for part in schema["$ref"].removeprefix("#/").split("/"):
             found = found.get(part.replace("~1", "/").replace("~0", "~"), {})
@@ -163,6 +184,10 @@ def named(schema: Schema) -> str:
         return str(schema["title"])
     types = _types(schema)
     return "any value" if types == TYPES else " or ".join(sorted(types - {"integer"} or types))
+
+
+def _joined(where: str, rest: str) -> str:
+    return where + rest if not rest or rest.startswith("[") else _below(where, rest)
 
 
 def _below(where: str, name: str) -> str:

@@ -18,6 +18,7 @@ from .components import Components
 from .definitions import Definitions
 from .parameters import Taken
 from .responses import Responses
+from .rows import routes_table
 from .security import requirements
 
 # By format: what the document says of itself, and where the type of a stream's events stands.
@@ -49,6 +50,7 @@ class _Writer:
         self._catalogue = catalogue
         self._version, stream_key = FORMATS[format]
         self._definitions = Definitions.of(catalogue)
+        self._rows = routes_table(catalogue)
         self._components = Components(self._definitions.components)
         self._responses = Responses(self._definitions, self._components, stream_key)
 
@@ -91,8 +93,11 @@ class _Writer:
         responses = self._responses.of(
             operation, has_input=schema is not None, guarded=bool(security)
         )
+        row = self._rows[operation.name]
         members = {
             "operationId": operation.name,
+            # Its place below the prefix in its own words; the path may have another method's.
+            "x-client": {"path": row["path"], "variables": row["variables"]},
             **_texts(route),
             "tags": list(route.tags),
             "deprecated": route.deprecated,

@@ -21,9 +21,10 @@ from pydantic import BaseModel
 from flask_sse_routes import Event, RouteBlueprint, SSERoutes, StreamError, define_route
 from flask_sse_routes.client import Client, RouteError, RouteRow, connect, connect_async
 from flask_sse_routes.client.calls import make_call
+from flask_sse_routes.client.table import table_of
 
 from .python_readers import ROUTES
-from .scripted import Scripted, answer, problem, stream
+from .scripted import Answer, Scripted, answer, problem, stream
 
 
 class Item(BaseModel):
@@ -272,6 +273,64 @@ def test_openapi_tells_what_streams_and_what_may_hold_slashes() -> None:
     assert server.requests[1].target == "/feed/x/y"
 
 
+def test_an_operation_tells_its_own_place_below_the_url() -> None:
+    def operation(name: str, path: str, *variables: str) -> dict[str, Any]:
+        own = {"path": path, "variables": list(variables)}
+        return {"operationId": name, "responses": {}, "x-client": own}
+
+    document = {
+        "paths": {
+            "/{tenant}/hi": {"get": operation("hi", "/hi")},
+            "/{tenant}/orders/{order_id}": {
+                "get": operation("order", "/orders/{order_id}", "order_id"),
+                "delete": operation("drop", "/orders/{+id}", "id"),
+            },
+        }
+    }
+    said = answer(200, json.dumps(document), Content_Type="application/json")
+    with (
+        Scripted(said, answer(200, "1", Content_Type="application/json")) as server,
+        connect(f"{server.url}/api/acme") as client,
+    ):
+        assert client.api.hi() == client.api.order(order_id=1) == client.api.drop(id="a/b") == 1
+    assert [request.target for request in server.requests[1:]] == [
+        "/api/acme/hi",
+        "/api/acme/orders/1",
+        "/api/acme/orders/a/b",
+    ]
+
+
+NAMED = {"operationId": "x", "responses": {}}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        {"paths": None},
+        {"paths": {"/x": None}},
+        {"paths": {"/x": {"get": None}}},
+        {"paths": {"/x": {"get": {**NAMED, "operationId": ["x"]}}}},
+        {"paths": {"/x": {"get": {**NAMED, "responses": None}}}},
+        {"paths": {"/x": {"get": {**NAMED, "responses": {"200": None}}}}},
+        {"paths": {"/x": {"get": {**NAMED, "responses": {"200": {"content": None}}}}}},
+        {"paths": {"/x": {"get": {**NAMED, "parameters": None}}}},
+        {"paths": {"/x": {"get": NAMED, "parameters": [None]}}},
+        {"paths": {"/x": {"get": {**NAMED, "x-client": None}}}},
+        {"paths": {"/x": {"get": {**NAMED, "x-client": {"path": 1, "variables": []}}}}},
+        {"paths": {"/x": {"get": {**NAMED, "x-client": {"path": "/{a}", "variables": []}}}}},
+    ],
+)
+def test_odd_documents_are_refused(document: Any) -> None:
+    with pytest.raises(ValueError, match=r"^it is not an OpenAPI document: .*\.$"):
+        table_of(document, "it")
+
+
+def test_what_is_no_path_of_a_document_is_left_out() -> None:
+    document = {"paths": {"x-note": None, "/x": {"summary": "a", "get": {"responses": {}}}}}
+    assert table_of(document, "it") == {}
+
+
 # Values
 
 
@@ -366,6 +425,42 @@ def test_an_answer_that_is_no_json_says_so() -> None:
         pytest.raises(RouteError, match="200 Not JSON"),
     ):
         client.api.hello()
+
+
+def _failure(url: str, kind: str, **options: Any) -> RouteError:
+    async def call() -> None:
+        async with connect_async(url, routes=ROUTES, **options) as client:
+            await client.api.hello()
+
+    def run() -> None:
+        if kind == "asyncio":
+            asyncio.run(call())
+            return
+        with connect(url, routes=ROUTES, **options) as client:
+            client.api.hello()
+
+    with pytest.raises(RouteError) as caught:
+        run()
+    return caught.value
+
+
+@pytest.mark.parametrize("kind", ["blocking", "asyncio"])
+def test_a_call_without_an_answer_says_so(kind: str) -> None:
+    with Scripted(Answer(b"", hold=True)) as server:
+        failure = _failure(server.url, kind, timeout=0.2)
+        assert (failure.status, failure.title) == (0, "No answer")
+        assert isinstance(failure.__cause__, httpx.ReadTimeout)
+    failure = _failure(server.url, kind)
+    assert (failure.status, f"GET {server.url}/hello" in str(failure)) == (0, True)
+    assert isinstance(failure.__cause__, httpx.ConnectError)
+
+
+@pytest.mark.parametrize("kind", ["blocking", "asyncio"])
+def test_an_answer_that_cannot_be_decoded_is_none(kind: str) -> None:
+    with Scripted(answer(502, "<h1>Bad</h1>", Content_Encoding="gzip")) as server:
+        failure = _failure(server.url, kind)
+    assert failure.status == 0
+    assert isinstance(failure.__cause__, httpx.DecodingError)
 
 
 def test_asyncio_calls() -> None:

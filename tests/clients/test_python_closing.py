@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
@@ -36,9 +37,56 @@ class Reading:
         except BaseException as error:
             self.error = error
 
-    def ended(self) -> bool:
-        self._thread.join(5)
+    def ended(self, within: float = 5) -> bool:
+        self._thread.join(within)
         return not self._thread.is_alive()
+
+
+class Keeping(ThreadingHTTPServer):
+    """A server that keeps connections, and answers everything but `/feed`."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Kept)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        # What came, with the ports that it came from.
+        self.requests: list[tuple[str, int]] = []
+        self.headers: list[str | None] = []
+        self.over = threading.Event()
+
+
+class Kept(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Keeping
+
+    def do_GET(self) -> None:
+        self.server.requests.append((self.path, self.client_address[1]))
+        self.server.headers.append(self.headers["Cookie"])
+        if self.path == "/feed":
+            self.server.over.wait(20)
+            self.close_connection = True
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "1")
+        self.send_header("Set-Cookie", "c=1")
+        self.end_headers()
+        self.wfile.write(b"1")
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def keeping() -> Iterator[Keeping]:
+    with Keeping() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        thread.join(5)
 
 
 @pytest.mark.parametrize("heartbeat", ["15", ""])
@@ -64,6 +112,20 @@ def test_close_ends_what_waits_for_an_answer(eventually: Eventually) -> None:
         reading.stream.close()
         assert reading.ended()
     assert (reading.error, len(server.requests)) == (None, 1)
+
+
+def test_close_ends_what_waits_for_an_answer_where_connections_are_kept(
+    keeping: Keeping, eventually: Eventually
+) -> None:
+    with connect(keeping.url, routes=ROUTES) as client:
+        assert [client.api.hello(), client.api.hello()] == [1, 1]
+        reading = Reading(client)
+        eventually(lambda: len(keeping.requests) == 3)
+        reading.stream.close()
+        assert reading.ended(2)
+    first, second, _ = keeping.requests
+    assert (reading.error, first) == (None, second)
+    assert keeping.headers == [None, "c=1", "c=1"]
 
 
 def test_close_ends_what_waits_to_come_back(eventually: Eventually) -> None:

@@ -263,6 +263,22 @@ def test_a_fault_of_the_request_is_not_tried_again(read: Reader) -> None:
     assert not server.requests
 
 
+@pytest.mark.parametrize("status", [200, 502])
+def test_what_cannot_be_decoded_is_a_lost_connection(read: Reader, status: int) -> None:
+    kind = "text/event-stream" if status == 200 else "text/html"
+    bad = answer(status, "retry: 10\n\n", Content_Encoding="gzip", Content_Type=kind)
+    with Scripted(stream(ONE), bad, end(TWO)) as server:
+        story = read(server.url)
+    assert (story.data, story.error, len(server.requests)) == ([1, 2], None, 3)
+
+
+@pytest.mark.parametrize("heartbeat", ["4e9", "1e308"])
+def test_heartbeats_may_be_as_rare_as_can_be(read: Reader, heartbeat: str) -> None:
+    with Scripted(stream(ONE, SSE_Heartbeat=heartbeat), end(TWO)) as server:
+        story = read(server.url)
+    assert (story.data, story.error) == ([1, 2], None)
+
+
 # Bounds
 
 

@@ -109,7 +109,17 @@ def test_a_decoder_begins_with_the_id_that_it_is_given() -> None:
 
 @pytest.mark.parametrize(
     ("heartbeat", "silence"),
-    [("15", 45), ("0.5", 1.5), ("", None), ("0", None), ("-1", None), ("nan", None), ("inf", None)],
+    [
+        ("15", 45),
+        ("0.5", 1.5),
+        ("", None),
+        ("0", None),
+        ("-1", None),
+        ("nan", None),
+        ("inf", None),
+        ("4e9", 3600),
+        ("1e308", None),
+    ],
 )
 def test_silence_is_three_heartbeats(heartbeat: str, silence: float | None) -> None:
     state = StreamState(GET, max_event_bytes=1000)
@@ -135,6 +145,43 @@ def test_a_working_stream_comes_back_soon_and_a_broken_one_later() -> None:
         state.ended()
         waits.append(state.wait)
     assert waits == [1.5, 3, 1.5, 3]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "event: ready\nid: 1\ndata: {}\n\n",
+        "event: error\ndata: {}\n\n",
+        "event: reset\nid: 1\ndata: {}\n\n",
+    ],
+)
+def test_a_stream_that_fails_once_it_has_begun_comes_back_later_each_time(text: str) -> None:
+    backoff = longest()
+    state = StreamState(GET, max_event_bytes=1000, backoff=backoff)
+    waits = []
+    for _ in range(4):
+        assert state.accepts(200, STREAM)
+        list(state.feed(f"retry: 100\n{text}".encode()))
+        state.ended()
+        waits.append(state.wait)
+    assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8])
+
+
+def test_a_silent_connection_that_stood_for_long_has_not_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    state = StreamState(GET, max_event_bytes=1000, backoff=longest())
+    waits = []
+    for seconds in (1, 1, 60, 1):
+        assert state.accepts(200, STREAM)
+        now[0] += seconds
+        state.ended()
+        waits.append(state.wait)
+    now[0] += 60
+    state.lost(httpx.ConnectError("refused"))
+    assert [*waits, state.wait] == [1.5, 3, 1.5, 3, 6]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
