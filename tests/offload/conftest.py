@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flask_sse_routes import concurrency, groups, offload, wheel
+from flask_sse_routes import concurrency, connections, groups, offload, wheel
 from flask_sse_routes.offload import Offload, get_offload
 
 from .sites import Site
@@ -24,6 +24,7 @@ def the_offload() -> Iterator[Offload]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wheel, "SLOT", 0.02)
         patch.setattr(offload, "LOOK", 0.05)
+        patch.setattr(connections, "ASK_AFTER", 0.0)
         first = Site(get_offload())
         first.open("a")
         first.close()
