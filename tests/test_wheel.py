@@ -73,7 +73,7 @@ def test_one_that_is_put_back_comes_again(eventually: Any) -> None:
 
 
 def test_moments_that_are_close_share_a_slot_and_a_timer(clock: Clock) -> None:
-    kept, when = Kept(), (int(time.monotonic() / SLOT) + 1000) * SLOT
+    kept, when = Kept(), (int(time.monotonic() / SLOT) + 1000.2) * SLOT
     for number in range(100):
         kept.put(when + number * SLOT / 200, str(number))
     assert len(kept.slots) == 1

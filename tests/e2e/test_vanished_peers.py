@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from flask_sse_routes.connections import ASK_AFTER
 from flask_sse_routes.sockets import VANISHED_AFTER
 
 from .namespace import Namespace
@@ -21,7 +22,7 @@ from .waiting import wait_for
 LONG = os.environ.get("SSE_TESTS_LONG") == "true"
 HEARTBEAT = 15.0 if LONG else 1.0
 # A heartbeat has to be sent first; and what a busy machine may add.
-FREE = 45.0 if LONG else VANISHED_AFTER + 4 * HEARTBEAT
+FREE = 45.0 if LONG else VANISHED_AFTER + ASK_AFTER + 4 * HEARTBEAT
 KINDS = ("sseworker", "gevent")
 COUNT, HERE = 5, 2
 # More than the buffers of a connection take.
