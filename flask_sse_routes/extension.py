@@ -126,7 +126,7 @@ class AppRuntime:
 
     def _refuse_namesake(self, name: str) -> None:
         """For clients both are `$api.name`: they could reach only one of them."""
-        routes = {f"{placed.blueprint}.{placed.route.name}" for placed in self.placed}
+        routes = (f"{placed.blueprint}.{placed.route.name}" for placed in self.placed)
         if name in self.blueprints and name in routes:
             raise DeclarationError(
                 f"Route {name!r} and a blueprint nested beside it have the same name, so clients "

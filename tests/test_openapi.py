@@ -569,7 +569,7 @@ Twigs = TypeAliasType("Twigs", "str | list[Twigs]")  # type: ignore[misc]  # wit
 
 
 class Grove(BaseModel):
-    twigs: Twigs  # type: ignore[valid-type]
+    twigs: Twigs  # type: ignore[valid-type]  # an alias made at run time
 
 
 def test_no_form_holds_a_type_within_itself() -> None:

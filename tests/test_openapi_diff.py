@@ -308,7 +308,7 @@ def connected(count: int, last: Any) -> dict[str, Any]:
     space: dict[str, Any] = {}
     for name in names:
         own = {"value": (last if name == names[-1] else int, ...)}
-        space[name] = create_model(name, **own, **fields)  # type: ignore[call-overload]
+        space[name] = create_model(name, **own, **fields)  # type: ignore[call-overload]  # fields by computed names
     for name in names:
         space[name].model_rebuild(_types_namespace=space)
     return answered(space[names[0]])
