@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,8 +27,6 @@ JSON = "application/json"
 
 View = Callable[..., Any]
 T = TypeVar("T")
-# One request makes a document, others wait for it. One document is made from another.
-_making = threading.RLock()
 
 
 class Text(NamedTuple):
@@ -119,9 +116,10 @@ def _catalogue(blueprint: str) -> Catalogue:
 
 
 def _kept(key: tuple[str, str], make: Callable[[], T]) -> T:
-    documents = runtime_of(this_app()).documents
+    runtime = runtime_of(this_app())
+    documents = runtime.documents
     if key not in documents:
-        with _making:
+        with runtime.documents_lock():
             if key not in documents:
                 documents[key] = make()
     found: T = documents[key]

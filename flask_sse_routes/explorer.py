@@ -16,6 +16,7 @@ from flask import Response, abort, redirect, request
 
 from .codegen.catalogue import Catalogue, Operation
 from .codegen.definitions import Definitions
+from .codegen.inputs import client_definitions
 from .codegen.openapi import openapi
 from .codegen.rows import routes_table
 from .extension import runtime_of, this_app
@@ -59,7 +60,7 @@ def described(catalogue: Catalogue) -> str:
 
 def describe(catalogue: Catalogue) -> dict[str, Any]:
     """Return what the page knows of a blueprint: its routes, and the schemas of their types."""
-    definitions = Definitions.of(catalogue)
+    definitions = client_definitions(catalogue)
     rows, said = routes_table(catalogue), _said(catalogue)
     return {
         "title": catalogue.title,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, cast
@@ -62,6 +63,8 @@ class AppRuntime:
         self.placed: list[Placed] = []
         # What was made from them, by what it is and for which blueprint.
         self.documents: dict[tuple[str, str], Any] = {}
+        # One request makes a document, others wait for it. One document is made from another.
+        self.documents_lock: Callable[[], Any] = once_per_process(lambda: threading.RLock())
         self._prefixes: list[re.Pattern[str]] = []
         self._config: Config | None = None
         self._app = weakref.ref(app)

@@ -18,6 +18,7 @@ from . import schema
 from .codec import EventTypes
 from .errors import DeclarationError
 from .hooks import AnyHook, Hook, flatten
+from .queries import WHOLE, reads_more, unfillable
 from .schema import InputSchema, OutputSchema
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -170,6 +171,7 @@ def bind(declared: Any, name: str) -> Route:
         returns=hints.get("return"),
     )
     _check_path_variables(route)
+    _check_query(route)
     return route
 
 
@@ -184,6 +186,11 @@ def _check_name(name: Any) -> None:
         raise DeclarationError(
             f"Route name {name!r} is not an identifier; use letters, digits and underscores, "
             "and path= for another URL."
+        )
+    if name.startswith("_"):
+        raise DeclarationError(
+            f"Route name {name!r} begins with an underscore; clients keep such names for "
+            "themselves. Leave it away, and use path= for another URL."
         )
 
 
@@ -288,3 +295,24 @@ def _check_path_variables(route: Route) -> None:
                 f"{route.owner}: the path variable {name!r} of {route.rule!r} is not in its "
                 "input; add a parameter or input field of that name."
             )
+
+
+def _check_query(route: Route) -> None:
+    """Refuse input that no query string could bring."""
+    found = route.input_schema
+    if found is None or route.method in BODY_METHODS or reads_more(found.adapter.core_schema):
+        return
+    given = frozenset(variable["name"] for variable in VARIABLE.finditer(route.rule))
+    name = unfillable(found.document, found.document.get("$defs", {}), given)
+    if name is None:
+        return
+    owner = f"{route.owner}: the input of a {route.method} route comes in the query string, which"
+    if name == WHOLE:
+        raise DeclarationError(
+            f"{owner} consists of fields; make the whole of input={route.input!r} a field of a "
+            'model or a parameter of the handler, or use method="POST".'
+        )
+    raise DeclarationError(
+        f"{owner} cannot carry {name!r}: no objects, no lists within lists, no null. Give it a "
+        'default, or use method="POST".'
+    )

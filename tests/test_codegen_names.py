@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flask_sse_routes import DeclarationError, RouteBlueprint, define_route
+from flask_sse_routes.client import connect
 from flask_sse_routes.codegen.names import Names, component_names, operation_name, words_of
 
 
@@ -66,3 +69,21 @@ const media: MediaType = "*/*"; class Source<T> {}
     words = words_of(script)
     assert {"const", "url", "http", "Host", "MediaType", "Source", "T"} <= words
     assert words.isdisjoint({"Order", "Trailing", "Whole", "Inner"})
+
+
+@pytest.mark.parametrize("name", ["_url", "_table", "__proto__", "__init__", "_"])
+def test_names_that_clients_keep_for_themselves_are_refused(name: str) -> None:
+    with pytest.raises(DeclarationError, match=f"{name!r} begins with an underscore.*path="):
+        RouteBlueprint("api", __name__, {name: define_route(lambda: 1)})
+    outer = RouteBlueprint("outer", __name__)
+    outer.register_blueprint(RouteBlueprint(name, __name__))
+    with pytest.raises(DeclarationError, match=f"{name!r} is nested.*underscore"):
+        Flask(__name__).register_blueprint(outer)
+    Flask(__name__).register_blueprint(RouteBlueprint(name, __name__))
+
+
+def test_a_python_client_has_nothing_of_the_name_of_a_route() -> None:
+    with connect("http://127.0.0.1", routes={}) as client:
+        members = {*vars(client.api), *vars(type(client.api))}
+    assert len(members) > 5
+    assert all(member.startswith("_") for member in members)

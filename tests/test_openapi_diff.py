@@ -88,6 +88,10 @@ def test_deprecation_breaks_nothing() -> None:
     assert lines(old, new, breaking=False) == ["a: is deprecated now"]
 
 
+def limited(type_: Any, **limits: Any) -> Any:
+    return Annotated[type_, Field(**limits)]
+
+
 Level = Literal["a", "b"]
 # Old fields, new fields, and what is told: what breaks, and what does not.
 INPUTS: list[tuple[Any, Any, list[str], list[str]]] = [
@@ -126,6 +130,56 @@ INPUTS: list[tuple[Any, Any, list[str], list[str]]] = [
         [],
     ),
     ({"x": list[float]}, {"x": list[int]}, ["x[] no longer takes number"], []),
+    # The same of integers, in other words.
+    ({"x": limited(int, gt=0)}, {"x": limited(int, ge=1)}, [], []),
+    ({"x": limited(int, ge=1)}, {"x": limited(int, gt=0)}, [], []),
+    ({"x": limited(int, lt=9)}, {"x": limited(int, le=8)}, [], []),
+    (
+        {"x": limited(int, gt=0)},
+        {"x": limited(int, ge=2)},
+        ["x no longer takes less than 2"],
+        [],
+    ),
+    ({"x": limited(int, ge=2)}, {"x": limited(int, gt=0)}, [], ["x now takes less than 2"]),
+    ({"x": limited(int, le=8)}, {"x": limited(int, lt=8)}, ["x no longer takes 8 or more"], []),
+    # But not of numbers.
+    ({"x": limited(float, ge=0)}, {"x": limited(float, gt=0)}, ["x no longer takes 0 or less"], []),
+    ({"x": limited(float, gt=0)}, {"x": limited(float, ge=0)}, [], ["x now takes 0 or less"]),
+    ({"x": limited(float, ge=1)}, {"x": limited(float, gt=0)}, [], ["x now takes less than 1"]),
+    (
+        {"x": limited(float, gt=0)},
+        {"x": limited(float, ge=1)},
+        ["x no longer takes less than 1"],
+        [],
+    ),
+    # Multiples of ten are multiples of five.
+    (
+        {"x": limited(int, multiple_of=10)},
+        {"x": limited(int, multiple_of=5)},
+        [],
+        ["x now takes what is no multiple of 10"],
+    ),
+    (
+        {"x": limited(int, multiple_of=5)},
+        {"x": limited(int, multiple_of=10)},
+        ["x no longer takes what is no multiple of 10"],
+        [],
+    ),
+    (
+        {"x": limited(int, multiple_of=4)},
+        {"x": limited(int, multiple_of=6)},
+        ["x no longer takes what is no multiple of 6"],
+        ["x now takes what is no multiple of 4"],
+    ),
+    ({"x": int}, {"x": limited(int, multiple_of=1)}, [], []),
+    (
+        {"x": limited(float, multiple_of=0.3)},
+        {"x": limited(float, multiple_of=0.1)},
+        [],
+        ["x now takes what is no multiple of 0.3"],
+    ),
+    ({"x": Literal[1, 5]}, {"x": limited(int, ge=2)}, ["x no longer takes 1"], []),
+    ({"x": Literal["a", "bc"]}, {"x": limited(str, min_length=2)}, ['x no longer takes "a"'], []),
 ]
 
 
@@ -164,6 +218,17 @@ OUTPUTS: list[tuple[Any, Any, list[str]]] = [
     ({"x": tuple[int, str]}, {"x": tuple[int, int]}, ["x[1] may now be integer"]),
     ({"x": int | str}, {"x": str | bool}, ["x may now be boolean"]),
     ({"x": Annotated[int, Field(le=5)]}, {"x": int}, ["x may now be more than 5"]),
+    ({"x": limited(int, gt=0)}, {"x": limited(int, ge=1)}, []),
+    ({"x": limited(int, gt=0)}, {"x": limited(int, ge=0)}, ["x may now be 0 or less"]),
+    ({"x": limited(float, gt=0)}, {"x": limited(float, ge=0)}, ["x may now be 0 or less"]),
+    ({"x": limited(float, ge=0)}, {"x": limited(float, gt=0)}, []),
+    ({"x": limited(int, multiple_of=5)}, {"x": limited(int, multiple_of=10)}, []),
+    (
+        {"x": limited(int, multiple_of=10)},
+        {"x": limited(int, multiple_of=5)},
+        ["x may now be what is no multiple of 10"],
+    ),
+    ({"x": limited(int, ge=2)}, {"x": Literal[1, 5]}, ["x may now be 1"]),
 ]
 
 

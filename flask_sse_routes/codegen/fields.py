@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from ..queries import CHOICES, choices, resolve
 from .definitions import Schema
 
-# In the order in which a schema is looked through.
-CHOICES = ("anyOf", "oneOf")
 NULL: Schema = {"type": "null"}
 
 
@@ -21,18 +20,6 @@ class Field(NamedTuple):
 
     schema: Schema
     required: bool
-
-
-def resolve(schema: Schema, components: dict[str, Schema]) -> Schema:
-    """Return what a schema refers to, or itself."""
-    while "$ref" in schema:
-        schema = components[schema["$ref"].rpartition("/")[2]]
-    return schema
-
-
-def choices(schema: Schema) -> list[Schema]:
-    """Return the schemas of which one has to fit; empty for a schema that is no union."""
-    return next((schema[key] for key in CHOICES if key in schema), [])
 
 
 def fields_of(schema: Schema, components: dict[str, Schema]) -> dict[str, Field]:

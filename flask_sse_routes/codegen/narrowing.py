@@ -11,29 +11,14 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from .fields import choices
+from ..queries import choices
+from . import limits
 
 Schema = dict[str, Any]
 Document = dict[str, Any]
 # So many differences within a type are told where it occurs again.
 AGAIN = 8
 TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
-# Keywords that set a limit: whether a greater one is wider, and what lies beyond it.
-LIMITS: dict[str, tuple[bool, str]] = {
-    "minimum": (False, "less than {}"),
-    "exclusiveMinimum": (False, "{} or less"),
-    "maximum": (True, "more than {}"),
-    "exclusiveMaximum": (True, "{} or more"),
-    "minLength": (False, "texts shorter than {}"),
-    "maxLength": (True, "texts longer than {}"),
-    "minItems": (False, "fewer than {} items"),
-    "maxItems": (True, "more than {} items"),
-}
-FORMS = {
-    "pattern": "texts that do not match {}",
-    "format": "what is no {}",
-    "multipleOf": "what is no multiple of {}",
-}
 
 
 class Gap(NamedTuple):
@@ -241,15 +226,18 @@ def _values(wide: Schema, narrow: Schema, where: str) -> Iterator[Gap]:
 
 
 def _limits(wide: Schema, narrow: Schema, where: str) -> Iterator[Gap]:
-    if _listed(narrow) is not None:
-        return  # single values were looked at already
-    for key, (greater_is_wider, beyond) in LIMITS.items():
-        limit, found = wide.get(key), narrow.get(key)
-        if limit is None:
-            continue
-        exceeds: Callable[[Any], bool] = limit.__lt__ if greater_is_wider else limit.__gt__
-        if found is None or exceeds(found) is True:
-            yield Gap(where, "value", beyond.format(limit))
-    for key, other in FORMS.items():
-        if key in wide and wide[key] != narrow.get(key):
-            yield Gap(where, "value", other.format(wide[key]))
+    values = _listed(narrow)
+    if values is None:
+        integers = _types(narrow) == {"integer"}
+        for what in limits.beyond(wide, narrow, integers=integers):
+            yield Gap(where, "value", what)
+    for value in values or ():
+        if _is_beyond(wide, value):
+            yield Gap(where, "value", _shown(value))
+
+
+def _is_beyond(wide: Schema, value: Any) -> bool:
+    """Tell whether a single value is beyond limits; of texts' forms nothing is known."""
+    known = {key: limit for key, limit in wide.items() if key not in limits.FORMS}
+    own = limits.of_value(value)
+    return own is not None and any(limits.beyond(known, own, integers=False))

@@ -8,19 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..queries import choices, resolve
 from .catalogue import Operation, Variable
 from .definitions import Schema
-from .fields import (
-    Field,
-    as_text,
-    choices,
-    fields_of,
-    is_array,
-    is_text,
-    needs_fields,
-    resolve,
-    without,
-)
+from .fields import Field, as_text, fields_of, is_array, is_text, needs_fields, without
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

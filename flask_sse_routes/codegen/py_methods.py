@@ -27,6 +27,8 @@ class Method(NamedTuple):
     inputs: tuple[str, ...]
     # The type of the response's document, or of the stream's events.
     result: str
+    # The names of all routes: in their classes they mean nothing else.
+    methods: set[str]
 
     def text(self, asynchronous: bool) -> str:
         """Return the method as a member of a class."""
@@ -45,6 +47,7 @@ class Method(NamedTuple):
         name = self.operation.route.name
         if self.operation.answer.streams:
             kind = "AsyncStream" if asynchronous else "Stream"
+            kind = f"_client.{kind}" if kind in self.methods else kind
             return f"def {name}({parameters}) -> {kind}[{self.result}]:"
         return f"{'async ' if asynchronous else ''}def {name}({parameters}) -> {self.result}:"
 
@@ -68,11 +71,15 @@ class Methods:
         inputs = dict.fromkeys(self._inputs(operation, schema)) if schema is not None else {}
         if "Any" in inputs:
             inputs = {"Any": None}
-        return Method(operation, tuple(inputs), self._result(operation))
+        shown = tuple(self._shown(operation, "Input", given) for given in inputs)
+        return Method(operation, shown, self._result(operation), self._methods)
 
     def _inputs(self, operation: Operation, schema: Schema) -> Iterator[str]:
         found = self._types.resolved(schema)
-        if is_record(found):
+        if self._is_open(operation, found):
+            values = [*found["properties"].values(), found["additionalProperties"]]
+            yield self._types.union(map(self._types.of, values))
+        elif is_record(found):
             yield f"Unpack[{self._record(operation, schema)}]"
         elif choices_of(found):
             for choice in choices_of(found):
@@ -83,6 +90,15 @@ class Methods:
             yield self._types.of(values)
         else:
             yield "Any"
+
+    def _is_open(self, operation: Operation, schema: Schema) -> bool:
+        """Whether it is a mapping of any names, beside the variables of the path."""
+        names = {variable.name for variable in operation.variables}
+        return bool(
+            is_record(schema)
+            and names.issuperset(schema["properties"])
+            and schema.get("additionalProperties")
+        )
 
     def _record(self, operation: Operation, schema: Schema) -> str:
         if "$ref" in schema:
@@ -95,10 +111,14 @@ class Methods:
         if operation.answer.streams:
             return self._alias(operation, "Event", self._event(operation))
         output = self._definitions.output(operation)
-        type_ = "Any" if output is None else self._types.of(output)
-        # In a class that has a method `list`, `list[int]` would mean that.
+        return self._shown(operation, "Output", "Any" if output is None else self._types.of(output))
+
+    def _shown(self, operation: Operation, what: str, type_: str) -> str:
+        """Return a type as a class can name it: one with a method `list` has no `list[int]`."""
         hidden = self._methods.intersection(_WORD.findall(type_))
-        return self._alias(operation, "Output", type_) if hidden else type_
+        if not hidden or type_.startswith("Unpack["):
+            return type_
+        return self._alias(operation, what, type_)
 
     def _event(self, operation: Operation) -> str:
         declared = stream_events(self._definitions, operation)

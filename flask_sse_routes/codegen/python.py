@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .catalogue import Catalogue
-from .definitions import Definitions
 from .header import header
+from .inputs import client_definitions
 from .names import Names, component_names, words_of
 from .namespaces import Namespace
 from .py_methods import Method, Methods
@@ -77,7 +77,7 @@ RESERVED = (
 
 def python_file(catalogue: Catalogue, blueprint: str) -> str:
     """Return the text of the file."""
-    definitions = Definitions.of(catalogue)
+    definitions = client_definitions(catalogue)
     # A class that has a method of a type's name could not mean the type any more.
     spoken = {part for operation in catalogue.operations for part in operation.name.split(".")}
     names = Names(RESERVED | spoken)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 
 from .catalogue import Catalogue, Operation
-from .definitions import Definitions
 from .header import header
+from .inputs import client_definitions
 from .names import Names, component_names, operation_name, words_of
 from .namespaces import Namespace
 from .runtime import runtime
@@ -53,7 +53,7 @@ class _TypeScriptFile:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._runtime = runtime("ts")
-        self._definitions = Definitions.of(catalogue)
+        self._definitions = client_definitions(catalogue)
         components = self._definitions.components
         self._names = Names(RESERVED | words_of(self._runtime))
         self._types = TypeScriptTypes(component_names(components, self._names), components)

@@ -89,8 +89,14 @@ class Call:
     def _data(self) -> Any:
         data = self._body() if self.request.method in BODY_METHODS else self._query()
         if self.request.view_args and isinstance(data, dict):
-            return {**data, **self.request.view_args}
+            return {**data, **self._variables(self.request.view_args)}
         return data
+
+    def _variables(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those that the input has: a blueprint's prefix may have others."""
+        schema = self.route.input_schema
+        assert schema is not None
+        return {name: value for name, value in found.items() if name in schema.fields}
 
     def _query(self) -> dict[str, Any]:
         schema = self.route.input_schema

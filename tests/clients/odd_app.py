@@ -24,7 +24,7 @@ FIELD_NAMES = """
     NotRequired 2d $ größe get set readonly new "quoted" back\\slash 'single' */ {brace} 😀
 """.split()  # noqa: SIM905  # a column of words reads better
 ROUTE_NAMES = """
-    new constructor __proto__ toString prototype list str dict int any größe async await_ type
+    new constructor toString prototype list str dict int any größe async await_ type
     function delete_ default in_ None class import property Stream hasOwnProperty valueOf length
     apply name arguments options input self api sse close
 """.split()  # noqa: SIM905  # a column of words reads better
@@ -78,6 +78,7 @@ def blueprint(name: str, *inner: RouteBlueprint) -> RouteBlueprint:
     made.add_route("fields", define_route(handler=taking, input=Fields, method="POST"))
     made.add_route("either", define_route(handler=taking, input=Empty | Open | Wide, method="PUT"))
     made.add_route("anything", define_route(handler=taking, input=Json, method="PATCH"))
+    made.add_route("counts", define_route(handler=taking, input=dict[str, int]))
     made.add_route("models", define_route(handler=answering, output=Answer))
     made.add_route(
         "progress",

@@ -155,7 +155,7 @@ def test_no_name_of_a_route_means_anything_else(
     program: Callable[[str], str], folder: Path
 ) -> None:
     names = {*odd_app.ROUTE_NAMES, "fields", "models", "progress", "admin", "lists"}
-    names |= {"either", "anything"}
+    names |= {"either", "anything", "counts"}
     script = folder / "names.js"
     script.write_text(
         'import { connect } from "./odd.js";\n'
