@@ -15,6 +15,7 @@ from .aio import AsyncClient, connect_async
 from .aiostream import AsyncStream
 from .events import StreamEvent
 from .failures import RouteError
+from .retries import RetryNotice
 from .stream import Stream
 from .sync import Client, connect
 from .table import RouteRow
@@ -23,6 +24,7 @@ __all__ = [
     "AsyncClient",
     "AsyncStream",
     "Client",
+    "RetryNotice",
     "RouteError",
     "RouteRow",
     "Stream",

@@ -20,6 +20,7 @@ from .calls import Call
 from .failures import RouteError
 from .names import Namespace
 from .redirects import Headers
+from .retries import OnRetry
 from .settings import (
     JSON_HEADERS,
     MAX_EVENT_BYTES,
@@ -45,10 +46,12 @@ def connect_async(
     http: httpx.AsyncClient | None = None,
     max_event_bytes: int = MAX_EVENT_BYTES,
     on_error: OnError | None = None,
+    on_retry: OnRetry | None = None,
 ) -> AsyncClient[Any, Any]:
     """Return a client of the blueprint at `url`, to be used by `async with`.
 
-    The arguments are those of `connect`; `headers` may also be an `async def` function.
+    The arguments are those of `connect`; `headers` and `on_retry` may also be `async def`
+    functions.
     Raises `ValueError`.
     """
     if transport is not None and http is not None:
@@ -60,6 +63,7 @@ def connect_async(
         timeout=timeout,
         max_event_bytes=max_event_bytes,
         on_error=on_error,
+        on_retry=on_retry,
     )
     if http is not None:
         return AsyncClient(settings, http, owned=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -142,6 +143,9 @@ class AsyncStream(Generic[E]):
         await self._closing.wait()
 
     async def _pause(self) -> None:
+        answer = self._state.tell_retry()
+        if inspect.isawaitable(answer):
+            await answer
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._closing.wait(), self._state.wait)
 

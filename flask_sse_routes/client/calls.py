@@ -33,7 +33,8 @@ class Call(NamedTuple):
 def make_call(url: str, name: str, row: RouteRow, values: Mapping[str, Any]) -> Call:
     """Return the call of a route below `url`.
 
-    Raises `TypeError` where a path variable is missing or a value cannot be sent.
+    Raises `TypeError` where a path variable is missing, and with `ValueError` where a value
+    cannot be sent.
     """
     left = dict(values)
     path = _path(name, row, left)

@@ -13,6 +13,7 @@ import httpx
 
 from .calls import Call
 from .redirects import Credentials, Headers, Journey
+from .retries import OnRetry
 from .state import OnError, StreamState
 from .table import Table
 
@@ -40,6 +41,7 @@ class Settings:
     timeout: float | httpx.Timeout | None
     max_event_bytes: int
     on_error: OnError | None
+    on_retry: OnRetry | None
     routes: Table | None
 
     @classmethod
@@ -58,11 +60,13 @@ class Settings:
             parsed = httpx.URL(url)
         except httpx.InvalidURL as error:
             raise ValueError(f"{url!r} is no URL: {error}") from error
-        if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query:
+        if "?" in url or "#" in url:
+            raise ValueError(f"{url!r} is no base URL: it has a query or a fragment.")
+        if parsed.scheme not in ("http", "https") or not parsed.host:
             raise ValueError(f"{url!r} is not the URL of a blueprint, such as http://host/api.")
         has_user = bool(parsed.userinfo)
         return cls(
-            url=str(parsed.copy_with(userinfo=b"", fragment=None)).rstrip("/"),
+            url=str(parsed.copy_with(userinfo=b"")).rstrip("/"),
             credentials=(parsed.username, parsed.password) if has_user else None,
             headers=headers or {},
             max_event_bytes=max_event_bytes,
@@ -84,4 +88,9 @@ class Settings:
 
     def stream(self, call: Call) -> StreamState:
         """Return the state of a stream that has not begun."""
-        return StreamState(call, max_event_bytes=self.max_event_bytes, on_error=self.on_error)
+        return StreamState(
+            call,
+            max_event_bytes=self.max_event_bytes,
+            on_error=self.on_error,
+            on_retry=self.on_retry,
+        )

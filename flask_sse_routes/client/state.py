@@ -21,10 +21,11 @@ from .backoff import Backoff, retry_after
 from .calls import Call
 from .events import StreamEvent, parsed
 from .failures import RouteError, answered_failure, failure_of, media_type
+from .retries import OnRetry, RetryNotice, broken_off, refused, silent, unreached
 from .seen import Seen
 from .table import EVENT_STREAM
 
-log = logging.getLogger(__name__)
+log = logging.getLogger(__package__)
 
 # Answers that say "not now" and nothing about the client.
 LATER: Final = frozenset({408, 425, 429})
@@ -51,6 +52,7 @@ class StreamState:
         result: the data of its `end` event.
         wait: seconds to wait before the next request.
         silence: seconds of silence after which the open connection is given up; `None`: never.
+        notice: why there has to be a next request, until `on_retry` is told.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class StreamState:
         *,
         max_event_bytes: int,
         on_error: OnError | None = None,
+        on_retry: OnRetry | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self.call = call
@@ -67,14 +70,17 @@ class StreamState:
         self.result: Any = None
         self.wait = 0.0
         self.silence: float | None = None
+        self.notice: RetryNotice | None = None
         self._max_event_bytes = max_event_bytes
         self._on_error = on_error
+        self._on_retry = on_retry
         self._backoff = backoff or Backoff()
         self._seen = Seen()
         self._decoder = Decoder()
         self._previous_id = NO_ID
         self._refusal: str | None = None
         self._accepted_at = math.inf
+        self._attempts = 0
 
     def headers(self) -> dict[str, str]:
         """Return what the next request says of the stream."""
@@ -97,7 +103,9 @@ class StreamState:
         self._refusal = headers.get("SSE-Refused")
         self.silence = _silence(headers.get("SSE-Heartbeat"))
         self.wait = 0.0
-        self._accepted_at = time.monotonic()
+        if self._refusal is None:
+            self._accepted_at = time.monotonic()
+            self._attempts = 0
         return True
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -117,8 +125,7 @@ class StreamState:
             raise failure
         after = retry_after(headers.get("Retry-After"), time.time())
         backoff = self._backoff
-        self.wait = backoff.after_loss() if after is None else backoff.as_told(after)
-        log.warning("%s: %s; again in %.1f s", self.call, failure, self.wait)
+        self._retry(backoff.after_loss() if after is None else backoff.as_told(after), failure)
         self._tell(failure)
 
     def feed(self, chunk: bytes) -> Iterator[StreamEvent[str, Any]]:
@@ -140,19 +147,39 @@ class StreamState:
         """Set the wait after a connection that ended without the stream's end."""
         self._check_repeatable("was closed")
         if self._refusal is not None:
-            self.wait = self._backoff.as_told(self._backoff.base)
-            log.warning("%s: refused, %s; again in %.1f s", self.call, self._refusal, self.wait)
-            return
-        self.wait = self._after_loss()
-        log.info("%s: the connection ended; again in %.1f s", self.call, self.wait)
+            wait = self._backoff.as_told(self._backoff.base)
+            self._retry(wait, refused(self._refusal))
+        else:
+            self._retry(self._after_loss(), broken_off())
 
     def lost(self, error: Exception) -> None:
         """Set the wait after a connection that failed. Raises what will not get better."""
         if _is_hopeless(error):
             raise error
         self._check_repeatable("was lost", error)
-        self.wait = self._after_loss()
-        log.warning("%s: %s; again in %.1f s", self.call, repr(error), self.wait)
+        reason = self._reason(error)
+        reason.__cause__ = error
+        self._retry(self._after_loss(), reason)
+
+    def tell_retry(self) -> Any:
+        """Tell `on_retry` of the wait that begins now, if there is one; return its answer."""
+        notice, self.notice = self.notice, None
+        if self._on_retry is None or notice is None:
+            return None
+        return self._on_retry(notice)
+
+    def _retry(self, wait: float, reason: RouteError) -> None:
+        self.wait = wait
+        self._attempts += 1
+        self.notice = RetryNotice(self._attempts, wait, reason)
+        log.info("%s: %s (attempt %d in %.1f s)", self.call, reason, self._attempts, wait)
+
+    def _reason(self, error: Exception) -> RouteError:
+        if self._accepted_at == math.inf:
+            return unreached(error)
+        if self.silence is not None and isinstance(error, httpx.ReadTimeout):
+            return silent(self.silence)
+        return broken_off(error)
 
     def _after_loss(self) -> float:
         stood, self._accepted_at = time.monotonic() - self._accepted_at, math.inf

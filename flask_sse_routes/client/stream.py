@@ -121,6 +121,7 @@ class _Reading:
                 state.lost(error)
             finally:
                 self._hang_up()
+            state.tell_retry()
             self.closing.wait(state.wait)
 
     def _visit(self) -> Iterator[Any]:

@@ -19,6 +19,7 @@ from .calls import Call
 from .failures import RouteError
 from .names import Namespace
 from .redirects import Headers
+from .retries import OnRetry
 from .settings import (
     JSON_HEADERS,
     MAX_EVENT_BYTES,
@@ -46,6 +47,7 @@ def connect(
     http: httpx.Client | None = None,
     max_event_bytes: int = MAX_EVENT_BYTES,
     on_error: OnError | None = None,
+    on_retry: OnRetry | None = None,
 ) -> Client[Any, Any]:
     """Return a client of the blueprint at `url`, such as `http://host/api`.
 
@@ -59,6 +61,8 @@ def connect(
         http: an httpx client to send with, which is not closed with this one.
         max_event_bytes: the most bytes of data in one event.
         on_error: called with the `RouteError` of each failure that a stream gets over.
+        on_retry: called with a `RetryNotice` each time that a stream's connection was lost or
+            refused, before the stream waits to come back; to close the stream there ends it.
 
     Raises `ValueError`.
     """
@@ -71,6 +75,7 @@ def connect(
         timeout=timeout,
         max_event_bytes=max_event_bytes,
         on_error=on_error,
+        on_retry=on_retry,
     )
     if http is not None:
         return Client(settings, http, http, owned=False)

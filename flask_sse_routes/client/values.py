@@ -12,12 +12,14 @@ import decimal
 import enum
 import json
 import pathlib
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 from urllib.parse import quote
 
 TEXTS = (decimal.Decimal, uuid.UUID, pathlib.PurePath)
+SURROGATE = re.compile("[\ud800-\udfff]")
 DATES = (datetime.date, datetime.time)
 
 
@@ -49,7 +51,14 @@ def path_part(name: str, value: Any, *, spans: bool) -> str:
 
 
 def text(name: str, value: Any) -> str:
-    """Return a single value as a URL carries it. Raises `TypeError`."""
+    """Return a single value as a URL carries it. Raises `TypeError` and `ValueError`."""
+    found = _text(name, value)
+    if SURROGATE.search(found):
+        raise ValueError(f"{name}={value!r} holds a lone surrogate, which no URL can carry.")
+    return found
+
+
+def _text(name: str, value: Any) -> str:
     if isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, str):

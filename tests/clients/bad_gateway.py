@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
+from collections.abc import Iterator
 from types import TracebackType
+
+from e2e.waiting import wait_for
 
 PIECE = 64 * 1024
 ANSWER = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -26,6 +30,15 @@ class Gateway:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    @contextlib.contextmanager
+    def refuse(self, seconds: float) -> Iterator[None]:
+        """Refuse meanwhile, and for so many seconds at least."""
+        self.refusing = True
+        began = time.monotonic()
+        yield
+        wait_for(lambda: time.monotonic() - began >= seconds, "the time of refusing", seconds + 5)
+        self.refusing = False
 
     def __enter__(self) -> Gateway:
         return self

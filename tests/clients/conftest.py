@@ -1,4 +1,4 @@
-"""Fixtures: programs that must be there, servers of a test's own, and a browser."""
+"""Fixtures: programs that must be there, servers of a test's own, a browser, and clients in it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from e2e.chromium import chromium_at
+from playwright.sync_api import Browser
 
+from .little import Little
+from .programs import InChromium, InNode, Program, client_text, serve_client
 from .serving import Serving
 
 ROOT = Path(__file__).parents[2]
 NODE_MODULES = ROOT / "tests" / "node" / "node_modules"
-CHROMIUM_ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def missing(what: str) -> None:
@@ -74,8 +67,66 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
 @pytest.fixture(scope="module")
 def chromium(program: Callable[[str], str]) -> Iterator[Browser]:
     """A headless browser for the tests of a module; each should open a context of its own."""
-    path = program("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+    with chromium_at(program("chromium")) as browser:
         yield browser
-        browser.close()
+
+
+@pytest.fixture(scope="session")
+def module_text() -> str:
+    """The browser client's module, for the routes of `programs.py`."""
+    return client_text()
+
+
+@pytest.fixture(scope="module")
+def node(
+    program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory, module_text: str
+) -> Iterator[InNode]:
+    """A process of Node for the tests of a module."""
+    module = tmp_path_factory.mktemp("node") / "client.mjs"
+    module.write_text(module_text)
+    made = InNode(program("node"), module)
+    yield made
+    made.quit()
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Little]:
+    """What the page in Chromium comes from."""
+    server = Little()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def little(home: Little, module_text: str) -> Iterator[Little]:
+    """A server that answers as the test says."""
+    home.answers.clear()
+    serve_client(home, module_text)
+    yield home
+    home.reset()
+
+
+@pytest.fixture
+def other() -> Iterator[Little]:
+    """A server of another origin."""
+    server = Little()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def in_page(chromium: Browser, home: Little) -> Iterator[InChromium]:
+    page = chromium.new_page()
+    yield InChromium(page, home)
+    page.close()
+
+
+@pytest.fixture(params=["node", "chromium"])
+def client(
+    request: pytest.FixtureRequest, node: InNode, in_page: InChromium, little: Little
+) -> Iterator[Program]:
+    """The browser client where it runs: in Node, and in a page."""
+    made: Program = node if request.param == "node" else in_page
+    made.begin()
+    yield made
+    made.end()

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from e2e.servers import FOREIGN
 from e2e.waiting import wait_for
 
 TESTS = Path(__file__).parents[1]
 OURS = "flask_sse_routes.gunicorn.SSEWorker"
-# Read by what is started; the surroundings of the tests must not reach it.
-FOREIGN = re.compile(r"FLASK_|GUNICORN_|WERKZEUG_|WEB_CONCURRENCY|PORT$|PYTHON(HOME|STARTUP)")
 STARTED = re.compile(r"(?:Listening at|Running on):? http://127\.0\.0\.1:(\d+)")
 
 
@@ -82,6 +81,15 @@ class Serving:
     def reload(self) -> None:
         """Have gunicorn replace its workers."""
         self.process.send_signal(signal.SIGHUP)
+
+    def workers(self) -> set[int]:
+        """The process ids of gunicorn's workers."""
+        return {child.pid for child in psutil.Process(self.process.pid).children()}
+
+    def lose_workers(self) -> None:
+        """Kill gunicorn's workers; it starts others."""
+        for pid in self.workers():
+            psutil.Process(pid).kill()
 
     def stop(self, seconds: float = 15) -> int:
         """End it as a deploy does; return its exit code."""

@@ -14,9 +14,10 @@ from playwright.sync_api import BrowserContext, Page
 # Opens a stream in a page and keeps what it tells. A lock of the tab's own tells who it is.
 OPEN = """async ([name, options]) => {
     const { $api, $sse } = await import("/api/client.js");
-    const seen = { $api, data: [], opened: 0, errors: [], ends: [], order: [] };
+    const seen = { $api, data: [], opened: 0, retries: [], errors: [], ends: [], order: [] };
     seen.connection = $sse[name]({}, {
         onOpen() { seen.opened += 1; },
+        onRetry({ attempt, error }) { seen.retries.push([attempt, error.name, error.detail]); },
         onMessage(data) { seen.data.push(data); },
         onError({ status, detail }) { seen.errors.push([status, detail]); },
         onEnd(data) { seen.ends.push(data); },

@@ -361,6 +361,14 @@ def test_a_value_cannot_leave_its_place_in_the_path() -> None:
         make_call("http://h", "a", row, {"b": "x/../y"})
 
 
+@pytest.mark.parametrize("path", ["/a/{b}", "/a/{+b}"])
+@pytest.mark.parametrize("values", [{"b": "\ud83d"}, {"b": "x", "c": "\ud83d"}])
+def test_half_a_character_is_refused(path: str, values: dict[str, str]) -> None:
+    row = RouteRow(method="GET", path=path, variables=["b"], body=False, streams=False)
+    with pytest.raises(ValueError, match=f"^{[*values][-1]}=.* holds a lone surrogate"):
+        make_call("http://h", "a", row, values)
+
+
 def test_values_of_a_body() -> None:
     row = RouteRow(method="POST", path="/a", variables=[], body=True, streams=False)
     values = {
@@ -394,6 +402,13 @@ def test_values_of_a_body() -> None:
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="URL"):
         connect(url)
+
+
+@pytest.mark.parametrize("rest", ["?b=1", "?", "#part", "/?b=1#part"])
+@pytest.mark.parametrize("connects", [connect, connect_async])
+def test_a_base_url_has_nothing_behind_its_path(connects: Callable[..., Any], rest: str) -> None:
+    with pytest.raises(ValueError, match="it has a query or a fragment"):
+        connects(f"http://host/api{rest}")
 
 
 def test_options_that_make_no_sense() -> None:

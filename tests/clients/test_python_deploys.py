@@ -6,7 +6,6 @@ import asyncio
 import functools
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -142,13 +141,10 @@ def test_a_proxy_that_answers_502_while_the_workers_are_replaced(
     serving, publisher, gateway = site
     readers = [Reader(f"{gateway.url}/api", asynchronous=n % 2 == 1) for n in range(4)]
     job = Job(f"{gateway.url}/api", tmp_path / "journal")
-    before = workers(serving)
-    gateway.refusing = True
-    serving.reload()
-    began = time.monotonic()
-    wait_for(lambda: time.monotonic() - began >= 3, "three seconds have passed")
-    gateway.refusing = False
-    wait_for(lambda: not before & workers(serving), "the workers are new ones", 15)
+    before = serving.workers()
+    with gateway.refuse(seconds=3):
+        serving.reload()
+    wait_for(lambda: not before & serving.workers(), "the workers are new ones", 15)
     assert gateway.refused >= len(readers)
     check(readers, publisher)
     job.check_ran_once()
@@ -159,7 +155,7 @@ def test_workers_that_are_killed(site: tuple[Serving, Publisher, Gateway], tmp_p
     url = f"{serving.url}/api"
     readers = [Reader(url, asynchronous=n % 2 == 1) for n in range(4)]
     job = Job(url, tmp_path / "journal")
-    for victim in (job.pid, *(workers(serving) - {job.pid})):
+    for victim in (job.pid, *(serving.workers() - {job.pid})):
         psutil.Process(victim).send_signal(signal.SIGKILL)
         wanted = [len(reader.ids) + 50 for reader in readers]
         wait_for(functools.partial(have_read, readers, wanted), "they are back", 20)
@@ -191,7 +187,3 @@ async def by_asyncio(url: str) -> tuple[list[int], Any, int]:
 
 def have_read(readers: list[Reader], wanted: list[int]) -> bool:
     return all(len(reader.ids) >= n for reader, n in zip(readers, wanted, strict=True))
-
-
-def workers(serving: Serving) -> set[int]:
-    return {child.pid for child in psutil.Process(serving.process.pid).children()}

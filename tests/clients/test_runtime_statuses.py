@@ -2,79 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
 from e2e.waiting import wait_for
-from playwright.sync_api import Browser
 
 from .little import STREAM, Asked, Little
-from .programs import InChromium, InNode, Program, client_text, data, serve_client, told
+from .programs import Program, data, told
 
 PROBLEM = {"Content-Type": "application/problem+json"}
 PATH = "/api/stream"
 # Long enough for the client to come back if it does, with the times of these tests.
 GRACE = 0.25
 ENDED = "event: end\nid: 9~end\ndata: null\n\n"
-
-
-@pytest.fixture(scope="module")
-def module_text() -> str:
-    return client_text()
-
-
-@pytest.fixture(scope="module")
-def server(module_text: str) -> Iterator[Little]:
-    server = Little()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def little(server: Little, module_text: str) -> Iterator[Little]:
-    server.answers.clear()
-    serve_client(server, module_text)
-    yield server
-    server.reset()
-
-
-@pytest.fixture
-def other() -> Iterator[Little]:
-    """A server of another origin."""
-    server = Little()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def node(
-    program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory, module_text: str
-) -> Iterator[InNode]:
-    module = tmp_path_factory.mktemp("node") / "client.mjs"
-    module.write_text(module_text)
-    made = InNode(program("node"), module)
-    yield made
-    made.quit()
-
-
-@pytest.fixture(scope="module")
-def in_page(chromium: Browser, server: Little) -> Iterator[InChromium]:
-    page = chromium.new_page()
-    yield InChromium(page, server)
-    page.close()
-
-
-@pytest.fixture(params=["node", "chromium"])
-def client(
-    request: pytest.FixtureRequest, node: InNode, in_page: InChromium, little: Little
-) -> Iterator[Program]:
-    made: Program = node if request.param == "node" else in_page
-    made.begin()
-    yield made
-    made.end()
 
 
 def base(little: Little) -> str:

@@ -13,7 +13,7 @@ from e2e.waiting import wait_for
 from playwright.sync_api import Browser, Page
 
 from .little import Asked, Little
-from .programs import InNode, client_text, data, serve_client, told
+from .programs import InNode, data, told
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "parse-vectors.json").read_text())
 MEGABYTE = 1024 * 1024
@@ -51,19 +51,6 @@ READ = """async ([paths, hasNext]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def module_text() -> str:
-    return client_text()
-
-
-@pytest.fixture
-def little(module_text: str) -> Iterator[Little]:
-    server = Little()
-    serve_client(server, module_text)
-    yield server
-    server.close()
-
-
 @pytest.fixture
 def page(chromium: Browser, little: Little) -> Iterator[Page]:
     context = chromium.new_context()
@@ -71,17 +58,6 @@ def page(chromium: Browser, little: Little) -> Iterator[Page]:
     page.goto(little.url)
     yield page
     context.close()
-
-
-@pytest.fixture(scope="module")
-def node(
-    program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory, module_text: str
-) -> Iterator[InNode]:
-    module = tmp_path_factory.mktemp("node") / "client.mjs"
-    module.write_text(module_text)
-    made = InNode(program("node"), module)
-    yield made
-    made.quit()
 
 
 @pytest.fixture

@@ -223,6 +223,21 @@ def test_a_refusal_reaches_all(server: Serving, context: BrowserContext, asking:
         assert tab.get("errors") == [[403, "Not for you."]]
 
 
+def test_all_are_told_that_the_connection_is_lost(
+    serve: Callable[..., Serving], context: BrowserContext
+) -> None:
+    server = serve("clients.shared_app:app", settings={"SSE_RETRY": 50})
+    tabs = open_tabs(context, server.url, "clock", 3)
+    server.lose_workers()
+    for tab in tabs:
+        tab.wait("seen.retries.length > 0 && seen.connection.readyState === 1")
+        attempt, name, detail = tab.get("retries[0]")
+        assert (attempt, name) == (1, "RouteError")
+        assert detail.startswith("The connection ended before the stream did")
+        assert tab.get("opened") >= 2
+    assert tabs[0].get("retries") == tabs[1].get("retries") == tabs[2].get("retries")
+
+
 def test_one_that_was_deaf_loses_nothing(
     server: Serving, context: BrowserContext, asking: Asking
 ) -> None:

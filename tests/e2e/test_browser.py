@@ -6,22 +6,13 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from .chromium import chromium_at
 from .samples import TEXTS, VALUES, as_received
 from .servers import Server
 from .waiting import wait_for
 
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # Opens a native EventSource and keeps what it says.
 OPEN = """([name, target]) => {
     const source = new EventSource(target);
@@ -37,11 +28,8 @@ CLOSED = 2
 
 @pytest.fixture(scope="module")
 def browser(program: Callable[[str], str]) -> Iterator[Browser]:
-    path = program("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    with chromium_at(program("chromium")) as browser:
         yield browser
-        browser.close()
 
 
 class Tab:

@@ -7,7 +7,7 @@ import { openShared } from "./shared.js";
 /** The functions that call the routes below a base URL. */
 export function createClient(routes, baseUrl, options = {}) {
     const base = new URL(baseUrl, globalThis.location?.href);
-    check(options);
+    check(base, options);
     const $api = namespace();
     const $sse = namespace();
     for (const [name, row] of Object.entries(routes)) {
@@ -19,7 +19,10 @@ export function createClient(routes, baseUrl, options = {}) {
     return { $api, $sse };
 }
 /** Throws a `TypeError` for what no request could be made with. */
-function check({ headers, fetch }) {
+function check(base, { headers, fetch }) {
+    if (/[?#]/.test(base.href)) {
+        throw new TypeError(`connect: ${base.href} is no base URL: it has a query or a fragment.`);
+    }
     if (typeof headers !== "function")
         new Headers(headers);
     if (fetch !== undefined && typeof fetch !== "function") {

@@ -6,6 +6,7 @@ import { targetOf } from "./request.js";
 import { openShared } from "./shared.js";
 import type { CallOptions, ConnectOptions, RouteRow, StreamConnection, StreamOptions } from "./types.js";
 
+/** Input that goes to a query string is left out where it is `null` or `undefined`. */
 export type ApiCall = (input?: object, options?: CallOptions) => Promise<unknown>;
 export type SseCall = (input?: object, options?: StreamOptions) => StreamConnection;
 
@@ -26,7 +27,7 @@ export function createClient(
   options: ConnectOptions = {},
 ): Client {
   const base = new URL(baseUrl, globalThis.location?.href);
-  check(options);
+  check(base, options);
   const $api = namespace<ApiCall>();
   const $sse = namespace<SseCall>();
   for (const [name, row] of Object.entries(routes)) {
@@ -37,7 +38,10 @@ export function createClient(
 }
 
 /** Throws a `TypeError` for what no request could be made with. */
-function check({ headers, fetch }: ConnectOptions): void {
+function check(base: URL, { headers, fetch }: ConnectOptions): void {
+  if (/[?#]/.test(base.href)) {
+    throw new TypeError(`connect: ${base.href} is no base URL: it has a query or a fragment.`);
+  }
   if (typeof headers !== "function") new Headers(headers);
   if (fetch !== undefined && typeof fetch !== "function") {
     throw new TypeError("connect: fetch is not a function.");

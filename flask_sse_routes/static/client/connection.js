@@ -64,6 +64,9 @@ export class Connection {
         if (this.#readyState === 1)
             this.#readyState = 0;
     }
+    retries(notice) {
+        this.#tellIfOpen(this.#options.onRetry, notice);
+    }
     event(event) {
         if (this.#readyState === 2 || this.#isRepeated(event))
             return undefined;

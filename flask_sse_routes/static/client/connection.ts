@@ -3,7 +3,13 @@ import { problemError, RouteError } from "./errors.js";
 import { EventQueue } from "./queue.js";
 import { SeenIds } from "./seen.js";
 import { isLast, type OpenSource, type Sink, type Source, type WireEvent } from "./source.js";
-import type { ResetData, SseEvent, StreamConnection, StreamOptions } from "./types.js";
+import type {
+  ResetData,
+  RetryNotice,
+  SseEvent,
+  StreamConnection,
+  StreamOptions,
+} from "./types.js";
 import { parsed } from "./values.js";
 
 /** Events about the stream itself; that one of them was told before says nothing. */
@@ -68,6 +74,10 @@ export class Connection implements StreamConnection, Sink {
 
   lost(): void {
     if (this.#readyState === 1) this.#readyState = 0;
+  }
+
+  retries(notice: RetryNotice): void {
+    this.#tellIfOpen(this.#options.onRetry, notice);
   }
 
   event(event: WireEvent): Promise<void> | undefined {

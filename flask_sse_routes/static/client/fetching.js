@@ -9,6 +9,7 @@ import { EventParser } from "./parser.js";
 import { ask, Misled } from "./redirects.js";
 import { givenHeaders } from "./request.js";
 import { mediaType, refusal } from "./response.js";
+import { brokenOff, notNow, refused, silent, unreached } from "./reasons.js";
 import { isLast } from "./source.js";
 /** Milliseconds without the head of a response until another attempt is made. */
 const HEAD_TIME = 60_000;
@@ -39,6 +40,8 @@ class FetchSource {
     #retry = FIRST_RETRY;
     #failures = 0;
     #misled = 0;
+    #attempt = 0;
+    #hasAnswered = false;
     constructor(target, options, lastEventId, sink) {
         this.#target = target;
         this.#options = options;
@@ -58,15 +61,17 @@ class FetchSource {
         // Whoever opened it has not got it yet.
         await Promise.resolve();
         while (!this.#stopped) {
-            const verdict = await this.#attempt();
+            const verdict = await this.#visit();
             if (verdict === "over" || this.#stopped)
                 return;
             this.#abort = new AbortController();
-            await pause(verdict, this.#abort.signal);
+            this.#attempt += 1;
+            this.#sink.retries({ attempt: this.#attempt, ...verdict });
+            await pause(verdict.delay, this.#abort.signal);
             this.#abort = new AbortController();
         }
     }
-    async #attempt() {
+    async #visit() {
         let given;
         let response;
         try {
@@ -82,6 +87,7 @@ class FetchSource {
             return this.#unanswered(error);
         }
         this.#misled = 0;
+        this.#hasAnswered = true;
         if (this.#stopped) {
             void response.body?.cancel().catch(() => undefined);
             return "over";
@@ -96,7 +102,7 @@ class FetchSource {
             own["Last-Event-ID"] = bytes(this.#lastEventId);
         const { signal } = this.#abort;
         if (this.#repeatable)
-            this.#expectWithin(HEAD_TIME);
+            this.#expectWithin(HEAD_TIME, "No answer came");
         try {
             return await ask({ ...this.#target, own, given, cache: "no-store", signal }, this.#options);
         }
@@ -115,19 +121,25 @@ class FetchSource {
         if (!this.#repeatable)
             return this.#over(noAnswer("No headers", String(error), error));
         this.#sink.troubled(error instanceof Error ? error : new Error(String(error)));
-        return this.#stopped ? "over" : this.#lost(error);
+        if (this.#stopped)
+            return "over";
+        return this.#lost(noAnswer("No headers", `The headers could not be had: ${String(error)}`, error));
     }
     #unanswered(error) {
         if (this.#stopped)
             return "over";
+        // It is what the request rejects with, too.
+        const { signal } = this.#abort;
+        if (signal.aborted)
+            return this.#lost(signal.reason);
         if (error instanceof Misled) {
             this.#misled += 1;
             if (this.#misled < MAX_MISLED)
-                return this.#lost();
+                return this.#lost(error);
         }
         if (error instanceof RouteError)
             return this.#over(error);
-        return this.#lost(error);
+        return this.#lost(unreached(this.#target, error, this.#hasAnswered));
     }
     /** What a response means, by its status and type. */
     async #judge(response) {
@@ -148,16 +160,16 @@ class FetchSource {
     async #later(response) {
         if (!this.#repeatable)
             return this.#over(await refusal(response));
-        void response.body?.cancel().catch(() => undefined);
-        const after = retryAfter(response.headers.get("Retry-After"));
-        const wait = this.#lost();
-        return after === null || wait === "over" ? wait : after + wait;
+        const error = await notNow(response);
+        if (this.#stopped)
+            return "over";
+        return this.#lost(error, retryAfter(response.headers.get("Retry-After")) ?? 0);
     }
     async #read(response) {
         const parser = new EventParser(this.#lastEventId);
-        const refused = response.headers.has("SSE-Refused");
-        if (!refused)
-            this.#sink.opened();
+        const reason = response.headers.get("SSE-Refused");
+        if (reason === null)
+            this.#opened();
         let cause;
         try {
             if (await this.#readEvents(response, parser))
@@ -170,15 +182,24 @@ class FetchSource {
             return "over";
         if (parser.fault !== null)
             return this.#over(noAnswer("Stream too large", parser.fault));
-        if (!refused)
+        if (reason === null)
             this.#sink.lost();
+        const error = reason === null ? this.#whyLost(cause) : refused(reason);
         if (parser.retry === null)
-            return this.#lost(cause);
+            return this.#lost(error);
         this.#retry = told(parser.retry);
-        const verdict = this.#lost(cause);
-        if (verdict === "over")
+        const verdict = this.#lost(error, this.#retry);
+        if (verdict === "over" || this.#failures > PATIENT_WITH)
             return verdict;
-        return this.#failures > PATIENT_WITH ? this.#retry + verdict : this.#retry;
+        return { ...verdict, delay: this.#retry };
+    }
+    #opened() {
+        this.#attempt = 0;
+        this.#sink.opened();
+    }
+    #whyLost(cause) {
+        const { signal } = this.#abort;
+        return signal.aborted ? signal.reason : brokenOff(cause);
     }
     /** Read to the end of the response; return whether it is the end of the stream. */
     async #readEvents(response, parser) {
@@ -187,7 +208,7 @@ class FetchSource {
         this.#abort.signal.addEventListener("abort", () => void reader?.cancel().catch(() => undefined));
         const silence = Number(response.headers.get("SSE-Heartbeat")) * SILENCE * 1000;
         for (;;) {
-            this.#expectWithin(silence);
+            this.#expectWithin(silence, "Three heartbeats stayed out: nothing came");
             const chunk = await reader?.read().finally(() => clearTimeout(this.#alarm));
             if (chunk === undefined || chunk.done)
                 return false;
@@ -207,14 +228,15 @@ class FetchSource {
                 return false;
         }
     }
-    #lost(cause) {
+    /** `delay`: what to wait for in any case. */
+    #lost(error, delay = 0) {
         if (!this.#repeatable) {
             const { method } = this.#target;
             const detail = `There was no answer, or it broke off; a ${method} is not repeated by itself.`;
-            return this.#over(noAnswer("Connection lost", detail, cause));
+            return this.#over(noAnswer("Connection lost", detail, error));
         }
         this.#failures += 1;
-        return jittered(this.#retry, this.#failures - 1);
+        return { delay: delay + jittered(this.#retry, this.#failures - 1), error };
     }
     #over(error) {
         if (this.#stopped)
@@ -223,11 +245,12 @@ class FetchSource {
         this.#sink.over(error);
         return "over";
     }
-    #expectWithin(milliseconds) {
+    #expectWithin(milliseconds, what) {
         const abort = this.#abort;
         if (milliseconds > 0 && !abort.signal.aborted) {
             // A timer of too many would fire at once.
-            this.#alarm = setTimeout(() => abort.abort(), Math.min(milliseconds, MAX_WAIT));
+            const time = Math.min(milliseconds, MAX_WAIT);
+            this.#alarm = setTimeout(() => abort.abort(silent(what, time)), time);
         }
     }
 }

@@ -9,8 +9,9 @@ import { EventParser } from "./parser.js";
 import { ask, Misled } from "./redirects.js";
 import { givenHeaders, type Target } from "./request.js";
 import { mediaType, refusal } from "./response.js";
+import { brokenOff, notNow, refused, silent, unreached } from "./reasons.js";
 import { isLast, type OpenSource, type Sink, type Source } from "./source.js";
-import type { ConnectOptions } from "./types.js";
+import type { ConnectOptions, RetryNotice } from "./types.js";
 
 /** Milliseconds without the head of a response until another attempt is made. */
 const HEAD_TIME = 60_000;
@@ -29,8 +30,8 @@ const SAYS_NOTHING = new Set(["ready", "reset", "error"]);
 /** What a header can carry; an id of anything else comes from no server of this kind. */
 const SENDABLE = /^[^\u0000-\u001f\u007f]+$/;
 
-/** Over for good, or milliseconds until the next attempt. */
-type Verdict = "over" | number;
+/** Over for good, or when to make the next attempt and why there has to be one. */
+type Verdict = "over" | Omit<RetryNotice, "attempt">;
 
 /** The source that makes this request, again and again where it may be repeated. */
 export function fetching(target: Target, options: ConnectOptions): OpenSource {
@@ -48,6 +49,8 @@ class FetchSource implements Source {
   #retry = FIRST_RETRY;
   #failures = 0;
   #misled = 0;
+  #attempt = 0;
+  #hasAnswered = false;
 
   constructor(target: Target, options: ConnectOptions, lastEventId: string, sink: Sink) {
     this.#target = target;
@@ -71,15 +74,17 @@ class FetchSource implements Source {
     // Whoever opened it has not got it yet.
     await Promise.resolve();
     while (!this.#stopped) {
-      const verdict = await this.#attempt();
+      const verdict = await this.#visit();
       if (verdict === "over" || this.#stopped) return;
       this.#abort = new AbortController();
-      await pause(verdict, this.#abort.signal);
+      this.#attempt += 1;
+      this.#sink.retries({ attempt: this.#attempt, ...verdict });
+      await pause(verdict.delay, this.#abort.signal);
       this.#abort = new AbortController();
     }
   }
 
-  async #attempt(): Promise<Verdict> {
+  async #visit(): Promise<Verdict> {
     let given: Headers;
     let response: Response;
     try {
@@ -93,6 +98,7 @@ class FetchSource implements Source {
       return this.#unanswered(error);
     }
     this.#misled = 0;
+    this.#hasAnswered = true;
     if (this.#stopped) {
       void response.body?.cancel().catch(() => undefined);
       return "over";
@@ -105,7 +111,7 @@ class FetchSource implements Source {
     const own: Record<string, string> = { Accept: "text/event-stream" };
     if (SENDABLE.test(this.#lastEventId)) own["Last-Event-ID"] = bytes(this.#lastEventId);
     const { signal } = this.#abort;
-    if (this.#repeatable) this.#expectWithin(HEAD_TIME);
+    if (this.#repeatable) this.#expectWithin(HEAD_TIME, "No answer came");
     try {
       return await ask({ ...this.#target, own, given, cache: "no-store", signal }, this.#options);
     } finally {
@@ -121,17 +127,21 @@ class FetchSource implements Source {
     if (error instanceof RouteError && (isRefused || !this.#repeatable)) return this.#over(error);
     if (!this.#repeatable) return this.#over(noAnswer("No headers", String(error), error));
     this.#sink.troubled(error instanceof Error ? error : new Error(String(error)));
-    return this.#stopped ? "over" : this.#lost(error);
+    if (this.#stopped) return "over";
+    return this.#lost(noAnswer("No headers", `The headers could not be had: ${String(error)}`, error));
   }
 
   #unanswered(error: unknown): Verdict {
     if (this.#stopped) return "over";
+    // It is what the request rejects with, too.
+    const { signal } = this.#abort;
+    if (signal.aborted) return this.#lost(signal.reason as RouteError);
     if (error instanceof Misled) {
       this.#misled += 1;
-      if (this.#misled < MAX_MISLED) return this.#lost();
+      if (this.#misled < MAX_MISLED) return this.#lost(error);
     }
     if (error instanceof RouteError) return this.#over(error);
-    return this.#lost(error);
+    return this.#lost(unreached(this.#target, error, this.#hasAnswered));
   }
 
   /** What a response means, by its status and type. */
@@ -149,16 +159,15 @@ class FetchSource implements Source {
 
   async #later(response: Response): Promise<Verdict> {
     if (!this.#repeatable) return this.#over(await refusal(response));
-    void response.body?.cancel().catch(() => undefined);
-    const after = retryAfter(response.headers.get("Retry-After"));
-    const wait = this.#lost();
-    return after === null || wait === "over" ? wait : after + wait;
+    const error = await notNow(response);
+    if (this.#stopped) return "over";
+    return this.#lost(error, retryAfter(response.headers.get("Retry-After")) ?? 0);
   }
 
   async #read(response: Response): Promise<Verdict> {
     const parser = new EventParser(this.#lastEventId);
-    const refused = response.headers.has("SSE-Refused");
-    if (!refused) this.#sink.opened();
+    const reason = response.headers.get("SSE-Refused");
+    if (reason === null) this.#opened();
     let cause: unknown;
     try {
       if (await this.#readEvents(response, parser)) return "over";
@@ -167,12 +176,23 @@ class FetchSource implements Source {
     }
     if (this.#stopped) return "over";
     if (parser.fault !== null) return this.#over(noAnswer("Stream too large", parser.fault));
-    if (!refused) this.#sink.lost();
-    if (parser.retry === null) return this.#lost(cause);
+    if (reason === null) this.#sink.lost();
+    const error = reason === null ? this.#whyLost(cause) : refused(reason);
+    if (parser.retry === null) return this.#lost(error);
     this.#retry = told(parser.retry);
-    const verdict = this.#lost(cause);
-    if (verdict === "over") return verdict;
-    return this.#failures > PATIENT_WITH ? this.#retry + verdict : this.#retry;
+    const verdict = this.#lost(error, this.#retry);
+    if (verdict === "over" || this.#failures > PATIENT_WITH) return verdict;
+    return { ...verdict, delay: this.#retry };
+  }
+
+  #opened(): void {
+    this.#attempt = 0;
+    this.#sink.opened();
+  }
+
+  #whyLost(cause: unknown): RouteError {
+    const { signal } = this.#abort;
+    return signal.aborted ? (signal.reason as RouteError) : brokenOff(cause);
   }
 
   /** Read to the end of the response; return whether it is the end of the stream. */
@@ -182,7 +202,7 @@ class FetchSource implements Source {
     this.#abort.signal.addEventListener("abort", () => void reader?.cancel().catch(() => undefined));
     const silence = Number(response.headers.get("SSE-Heartbeat")) * SILENCE * 1000;
     for (;;) {
-      this.#expectWithin(silence);
+      this.#expectWithin(silence, "Three heartbeats stayed out: nothing came");
       const chunk = await reader?.read().finally(() => clearTimeout(this.#alarm));
       if (chunk === undefined || chunk.done) return false;
       for (const event of parser.feed(chunk.value)) {
@@ -197,14 +217,15 @@ class FetchSource implements Source {
     }
   }
 
-  #lost(cause?: unknown): Verdict {
+  /** `delay`: what to wait for in any case. */
+  #lost(error: RouteError, delay = 0): Verdict {
     if (!this.#repeatable) {
       const { method } = this.#target;
       const detail = `There was no answer, or it broke off; a ${method} is not repeated by itself.`;
-      return this.#over(noAnswer("Connection lost", detail, cause));
+      return this.#over(noAnswer("Connection lost", detail, error));
     }
     this.#failures += 1;
-    return jittered(this.#retry, this.#failures - 1);
+    return { delay: delay + jittered(this.#retry, this.#failures - 1), error };
   }
 
   #over(error?: RouteError): "over" {
@@ -214,11 +235,12 @@ class FetchSource implements Source {
     return "over";
   }
 
-  #expectWithin(milliseconds: number): void {
+  #expectWithin(milliseconds: number, what: string): void {
     const abort = this.#abort;
     if (milliseconds > 0 && !abort.signal.aborted) {
       // A timer of too many would fire at once.
-      this.#alarm = setTimeout(() => abort.abort(), Math.min(milliseconds, MAX_WAIT));
+      const time = Math.min(milliseconds, MAX_WAIT);
+      this.#alarm = setTimeout(() => abort.abort(silent(what, time)), time);
     }
   }
 }

@@ -9,8 +9,9 @@ export class EventParser {
     /** Why it stopped reading. */
     fault = null;
     #maxLength;
-    // It also drops a byte order mark at the beginning, as the standard asks.
-    #decoder = new TextDecoder();
+    // It would drop a byte order mark at the beginning; Deno's drops a later one, too.
+    #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    #hasBegun = false;
     #afterCr = false;
     #line = "";
     #data = "";
@@ -27,7 +28,8 @@ export class EventParser {
         const events = [];
         if (this.fault !== null)
             return events;
-        const text = this.#withoutLf(this.#decoder.decode(chunk, { stream: true }));
+        const decoded = this.#decoder.decode(chunk, { stream: true });
+        const text = this.#withoutLf(this.#withoutMark(decoded));
         let start = 0;
         for (const end of text.matchAll(LINE_END)) {
             this.#read(this.#line + text.slice(start, end.index), events);
@@ -39,6 +41,13 @@ export class EventParser {
         this.#line += text.slice(start);
         this.#check(this.#line.length, "line");
         return events;
+    }
+    /** The standard drops a byte order mark at the very beginning. */
+    #withoutMark(text) {
+        if (this.#hasBegun || text === "")
+            return text;
+        this.#hasBegun = true;
+        return text.startsWith("\ufeff") ? text.slice(1) : text;
     }
     /** The second half of a CRLF whose first half ended the chunk before ends no line. */
     #withoutLf(text) {

@@ -18,8 +18,9 @@ export class EventParser {
   /** Why it stopped reading. */
   fault: string | null = null;
   readonly #maxLength: number;
-  // It also drops a byte order mark at the beginning, as the standard asks.
-  readonly #decoder = new TextDecoder();
+  // It would drop a byte order mark at the beginning; Deno's drops a later one, too.
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #hasBegun = false;
   #afterCr = false;
   #line = "";
   #data = "";
@@ -37,7 +38,8 @@ export class EventParser {
   feed(chunk: Uint8Array): WireEvent[] {
     const events: WireEvent[] = [];
     if (this.fault !== null) return events;
-    const text = this.#withoutLf(this.#decoder.decode(chunk, { stream: true }));
+    const decoded = this.#decoder.decode(chunk, { stream: true });
+    const text = this.#withoutLf(this.#withoutMark(decoded));
     let start = 0;
     for (const end of text.matchAll(LINE_END)) {
       this.#read(this.#line + text.slice(start, end.index), events);
@@ -48,6 +50,13 @@ export class EventParser {
     this.#line += text.slice(start);
     this.#check(this.#line.length, "line");
     return events;
+  }
+
+  /** The standard drops a byte order mark at the very beginning. */
+  #withoutMark(text: string): string {
+    if (this.#hasBegun || text === "") return text;
+    this.#hasBegun = true;
+    return text.startsWith("\ufeff") ? text.slice(1) : text;
   }
 
   /** The second half of a CRLF whose first half ended the chunk before ends no line. */

@@ -12,9 +12,7 @@ export function targetOf(name, row, base, input) {
     const url = new URL(base);
     // Set, not resolved: a path of two slashes would lead to another host.
     url.pathname = url.pathname.replace(/\/$/, "") + expanded(name, row, fields);
-    url.hash = "";
     if (row.body) {
-        url.search = "";
         // Not assigned one by one: `__proto__` is a field like any other.
         return { url, method: row.method, body: JSON.stringify(Object.fromEntries(fields)) };
     }
@@ -69,5 +67,10 @@ function text(name, field, value) {
     if (["object", "function", "symbol", "undefined"].includes(typeof plain)) {
         throw new TypeError(`${name}: ${field} is no value that a URL can carry.`);
     }
-    return String(plain);
+    const found = String(plain);
+    // Half a character: a path would throw at it, and a query would send another in its place.
+    if (/\p{Surrogate}/u.test(found)) {
+        throw new TypeError(`${name}: ${field} holds a lone surrogate, which no URL can carry.`);
+    }
+    return found;
 }

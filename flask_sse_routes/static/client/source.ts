@@ -5,6 +5,7 @@
  * nothing and understands only what ends it.
  */
 import type { RouteError } from "./errors.js";
+import type { RetryNotice } from "./types.js";
 
 /** An event as it was sent; plain data that can be handed to another tab. */
 export interface WireEvent {
@@ -21,6 +22,8 @@ export interface Sink {
   opened(): void;
   /** The connection is gone; the source comes back by itself. */
   lost(): void;
+  /** There is no connection, and the source waits before it asks again. */
+  retries(notice: RetryNotice): void;
   /** An event. Where a promise is returned, the next one should wait for it. */
   event(event: WireEvent): Promise<void> | undefined;
   /** Something went wrong, and the source tries again all the same. */

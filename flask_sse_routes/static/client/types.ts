@@ -1,4 +1,5 @@
 /** The types that a program meets: what a route is, what a stream tells, what one may ask for. */
+import type { RouteError } from "./errors.js";
 
 /** What the client knows of a route. */
 export interface RouteRow {
@@ -6,7 +7,7 @@ export interface RouteRow {
   /** Below the base URL: `/orders/{order_id}`; a variable may hold slashes in `{+name}`. */
   readonly path: string;
   readonly variables: readonly string[];
-  /** Whether input goes into a JSON body instead of the query string. */
+  /** Whether input goes into a JSON body; else to the query string, but for what is `null`. */
   readonly body: boolean;
   /** Whether it answers with a stream of events. */
   readonly streams: boolean;
@@ -33,6 +34,16 @@ export interface SseEvent<Name extends string = string, Data = unknown> {
   id: string;
 }
 
+/** That a stream has no connection, and waits before it asks for one again. */
+export interface RetryNotice {
+  /** 1 for the first since it was last open, or since it began. */
+  attempt: number;
+  /** Milliseconds until then. */
+  delay: number;
+  /** Why, in a sentence; its `status` is the server's where that was the reason. */
+  error: RouteError;
+}
+
 /** Why a stream could not go on where it was left. */
 export interface ResetData {
   reason: string;
@@ -49,6 +60,11 @@ export type EventOf<E extends SseEvent, Name extends string> = E extends SseEven
 export interface StreamOptions<E extends SseEvent = SseEvent> {
   /** The server has let it in: at first, and again after each reconnect. */
   onOpen?: (() => void) | undefined;
+  /**
+   * The connection was lost or refused, and the stream comes back by itself after a wait, unless
+   * it is closed here. With `shared`, every tab is told what the one that reads meets.
+   */
+  onRetry?: ((notice: RetryNotice) => void) | undefined;
   /** An event without a name. */
   onMessage?:
     | ((data: EventOf<E, "message">["data"], event: EventOf<E, "message">) => void)

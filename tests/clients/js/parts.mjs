@@ -76,6 +76,10 @@ for (const name of ["..", ".", "a/../b", "", null, undefined, {}]) {
   assert.throws(() => url(file, { name }), TypeError);
 }
 assert.throws(() => url({}, { a: {} }), /a is no value that a URL can carry/);
+const half = "a\ud83d";
+for (const bad of [half, [half]]) assert.throws(() => url({}, { a: bad }), /a holds a lone surrogate/);
+assert.throws(() => url(file, { name: half }), { name: "TypeError", message: /name holds a lone/ });
+assert.equal(url(file, { name: "\ud83d\ude00" }), "https://h/api/f/%F0%9F%98%80");
 for (const input of [1, "a", [1]]) assert.throws(() => url({}, input), /an object of named fields/);
 const input = JSON.parse('{"__proto__": 1, "id": 2}');
 assert.equal(targetOf("it", { ...row, body: true, method: "POST" }, new URL("http://h"), input).body,

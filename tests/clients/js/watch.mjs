@@ -20,9 +20,9 @@ function plain(error) {
   return { name, status, title, detail, errors, problem };
 }
 
-/** `spec`: the call's name, input and options, and what its handlers do. */
+/** `spec`: the call's name, input and options, what its handlers do and whether retries are told. */
 export function watch(client, spec, tell) {
-  const { name, input = {}, options = {}, closes = {}, iterate = false } = spec;
+  const { name, input = {}, options = {}, closes = {}, iterate = false, retries = false } = spec;
   let connection = null;
   const told = (what, ...values) => {
     tell([what, ...values]);
@@ -35,6 +35,9 @@ export function watch(client, spec, tell) {
     onEnd: (data) => told("end", data ?? null),
     onReset: ({ reason }) => told("reset", reason),
   };
+  if (retries) {
+    handlers.onRetry = ({ attempt, delay, error }) => told("retry", attempt, delay, plain(error));
+  }
   try {
     connection = client.$sse[name](input, { ...handlers, ...options });
   } catch (error) {

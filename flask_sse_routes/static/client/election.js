@@ -1,0 +1,77 @@
+/** Which of the tabs leads: the one that holds a lock of the browser, for as long as it is awake. */
+export class TabElection {
+    #name;
+    #candidate;
+    #asleep = new AbortController();
+    #turn = new AbortController();
+    #release = () => undefined;
+    #hasLeft = false;
+    constructor(name, candidate) {
+        this.#name = name;
+        this.#candidate = candidate;
+        this.#listenToPage();
+        void this.#waitForTurn();
+    }
+    /** Whether the page is put to sleep, and asks for no lock. */
+    get isAsleep() {
+        return this.#turn.signal.aborted;
+    }
+    /** Take the lock from the tab that has it. */
+    steal() {
+        this.#turn.abort();
+        void this.#waitForTurn({ steal: true });
+    }
+    leave() {
+        this.#hasLeft = true;
+        this.#asleep.abort();
+        this.#turn.abort();
+        this.#abdicate();
+    }
+    /** Wait for the lock, and lead while it is held; one that has lost it waits again. */
+    async #waitForTurn(options = {}) {
+        const turn = (this.#turn = new AbortController());
+        const how = options.steal ? options : { signal: turn.signal };
+        try {
+            await navigator.locks.request(this.#name, how, () => this.#lead(turn));
+        }
+        catch (error) {
+            if (this.#hasLeft || turn.signal.aborted)
+                return;
+            this.#abdicate();
+            if (error instanceof DOMException && error.name === "AbortError")
+                void this.#waitForTurn();
+            else
+                this.#candidate.despair();
+        }
+    }
+    async #lead(turn) {
+        await this.#candidate.prepare();
+        if (this.#hasLeft || this.#turn !== turn || turn.signal.aborted)
+            return;
+        const released = new Promise((resolve) => (this.#release = resolve));
+        this.#candidate.lead();
+        await released;
+    }
+    #abdicate() {
+        this.#candidate.abdicate();
+        this.#release();
+    }
+    /** A page that is put to sleep lets another one read. */
+    #listenToPage() {
+        const { signal } = this.#asleep;
+        const rest = () => {
+            this.#turn.abort();
+            this.#abdicate();
+        };
+        const wake = () => {
+            if (this.#turn.signal.aborted)
+                void this.#waitForTurn();
+        };
+        // Those of the document do not bubble.
+        const options = { signal, capture: true };
+        for (const name of ["freeze", "pagehide"])
+            addEventListener(name, rest, options);
+        for (const name of ["resume", "pageshow"])
+            addEventListener(name, wake, options);
+    }
+}
