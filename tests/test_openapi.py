@@ -622,6 +622,21 @@ def test_the_tag_of_a_union_in_the_path(type_: Any, required: bool) -> None:
     assert not schema.keys() & {"oneOf", "discriminator"}
 
 
+class Cow(BaseModel):
+    kind: Literal["cow"] = "cow"
+
+
+@pytest.mark.parametrize(("member", "kept"), [(Dog, True), (Cow, False)])
+def test_a_discriminator_names_a_field_that_is_always_there(member: Any, kept: bool) -> None:
+    """OpenAPI 3.2, section 4.26: an optional one asks for a `defaultMapping`."""
+    body = operation(
+        lambda input: 1, input=Annotated[member | Fish, Field(discriminator="kind")], method="POST"
+    )["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert len(schema["oneOf"]) == 2
+    assert ("discriminator" in schema) is kept
+
+
 def test_documents_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     for name in ("catalogue_of", "openapi", "client_module"):

@@ -16,6 +16,7 @@ from ..routes import Route
 from .catalogue import Catalogue, Operation
 from .components import Components
 from .definitions import Definitions
+from .discriminators import drop_doubtful
 from .parameters import Taken
 from .responses import Responses
 from .rows import routes_table
@@ -58,7 +59,7 @@ class _Writer:
         catalogue = self._catalogue
         paths = self._paths()
         tags = dict.fromkeys(tag for each in catalogue.operations for tag in each.route.tags)
-        return {
+        document = {
             "openapi": self._version,
             "info": {"title": catalogue.title, "version": catalogue.version},
             **({"tags": [{"name": tag} for tag in tags]} if tags else {}),
@@ -67,6 +68,8 @@ class _Writer:
             "paths": paths,
             "components": self._components.used(paths),
         }
+        drop_doubtful(document, self._components.schemas)
+        return document
 
     def _paths(self) -> dict[str, Any]:
         """Return the operations by path and method.
