@@ -14,10 +14,11 @@ BIN := $(VENV)/bin
 KEY := $(shell { echo '$(CURDIR)'; cat setup.cfg pyproject.toml; } | cksum | tr -dc 0-9)
 RUN_READY := $(VENV)/.run-$(KEY)
 TEST_READY := $(VENV)/.test-$(KEY)
+DOCS_READY := $(VENV)/.docs-$(KEY)
 NODE := tests/node
 NODE_READY := $(NODE)/node_modules/.ready-$(shell cksum < $(NODE)/package.json | tr -dc 0-9)
 
-.PHONY: help run test lint bench clean programs node
+.PHONY: help run test lint docs bench clean programs node
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -27,7 +28,7 @@ help: ## list the targets
 	@echo '  make test PYTHON=python3.12 VENV=.venv-3.12         uses another Python'
 
 run: $(RUN_READY) ## serve the demo on http://127.0.0.1:8000
-	@exec $(BIN)/python -m gunicorn wsgi:app
+	@FLASK_DEMO_ACCOUNTS=$${FLASK_DEMO_ACCOUNTS-1} exec $(BIN)/python -m gunicorn wsgi:app
 
 test: lint programs node ## run linters, type checks and every test
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
@@ -38,21 +39,27 @@ lint: $(TEST_READY) ## run ruff and mypy
 		echo 'Not formatted: run "$(BIN)/python -m ruff format ." to mend it.' >&2; exit 1; }
 	@$(BIN)/python -m mypy --no-error-summary
 
+docs: $(DOCS_READY) ## build the documentation into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo 'Built site/index.html; "$(BIN)/python -m http.server --directory site" serves it.'
+
 bench: $(RUN_READY) ## measure this project beside others and beside the floor
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache $(NODE)/node_modules
+	rm -rf $(VENV) build dist site *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache $(NODE)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN_READY): EXTRAS := server,demo
 $(RUN_READY): STAMPS := $(RUN_READY)
-$(TEST_READY): EXTRAS := server,demo,test
-$(TEST_READY): STAMPS := $(RUN_READY) $(TEST_READY)
+$(DOCS_READY): EXTRAS := server,demo,docs
+$(DOCS_READY): STAMPS := $(RUN_READY) $(DOCS_READY)
+$(TEST_READY): EXTRAS := server,demo,docs,test
+$(TEST_READY): STAMPS := $(RUN_READY) $(DOCS_READY) $(TEST_READY)
 
 # A folder without pip was left half made, and one whose scripts name another place was moved:
 # both are made anew. The stamps come last, so that what failed or was interrupted is tried again.
-$(RUN_READY) $(TEST_READY):
+$(RUN_READY) $(DOCS_READY) $(TEST_READY):
 	@if ! grep -qsF '$(CURDIR)/$(BIN)/' $(BIN)/pip || ! $(BIN)/python -m pip --version &>/dev/null; then \
 		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 			echo 'Python 3.10 or newer is needed: name one with "make PYTHON=python3.12".' >&2; exit 1; }; \
@@ -61,16 +68,16 @@ $(RUN_READY) $(TEST_READY):
 			echo 'No virtual environment: on Debian, "apt-get install python3-venv" brings what it lacks.' >&2; \
 			exit 1; }; \
 	fi
-	@rm -f $(VENV)/.run-* $(VENV)/.test-*
+	@rm -f $(VENV)/.run-* $(VENV)/.docs-* $(VENV)/.test-*
 	@echo 'Installing .[$(EXTRAS)] into $(VENV)'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --editable '.[$(EXTRAS)]'
 	@touch $(STAMPS)
 
-# The tests drive a real browser, a real proxy, a real Redis and Node. Without them, those tests are
+# The tests drive a real browser, real proxies, a real Redis and Node. Without them, those tests are
 # skipped and say so.
 programs:
 	@export PATH="$$PATH:/usr/sbin:/sbin"; missing=(); \
-	for tool in chromium nginx redis-server openssl npm; do \
+	for tool in caddy chromium curl haproxy nginx openssl npm redis-server socat; do \
 		command -v $$tool >/dev/null || missing+=($$tool); \
 	done; \
 	command -v ip >/dev/null || missing+=(iproute2); \

@@ -15,6 +15,7 @@ from flask.blueprints import BlueprintSetupState
 from flask.wrappers import Response
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
+from . import diagnosis
 from .documents import document_views, joined
 from .errors import BrokerUnavailable, DeclarationError, StreamError
 from .extension import Placed, runtime_of, this_app
@@ -109,8 +110,13 @@ class RouteBlueprint(Blueprint):
 def _introduce(state: BlueprintSetupState) -> None:
     """Make the blueprint known to the app's runtime, which is set up if there is none."""
     name = _full_name(state)
+    if state.name_prefix and state.name.startswith("_"):
+        raise DeclarationError(
+            f"RouteBlueprint {state.name!r} is nested in another, and its name begins with an "
+            "underscore; clients keep such names for themselves. Leave it away."
+        )
     runtime_of(state.app).add_blueprint(name, state.url_prefix)
-    for path, endpoint, view in document_views(name):
+    for path, endpoint, view in (*document_views(name), *diagnosis.views()):
         state.add_url_rule(path, endpoint, view, methods=["GET"])
 
 

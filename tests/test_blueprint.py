@@ -54,6 +54,7 @@ def test_a_mapping_is_enough() -> None:
         "api.explorer",
         "api.explorer-slash",
         "api.explorer-file",
+        "api.sse-doctor",
         "static",
     }
 

@@ -43,6 +43,7 @@ FLOORS = {
         "offload",
         "peer",
         "publishing",
+        "queries",
         "rings",
         "routes",
         "schema",
@@ -58,6 +59,7 @@ FLOORS = {
     2: {
         "blueprint",
         "context",
+        "diagnosis",
         "documents",
         "explorer",
         "extension",
@@ -67,7 +69,7 @@ FLOORS = {
         "steps",
         "transport",
     },
-    3: {"cli", "client", "contract", "gunicorn", "testing"},
+    3: {"cli", "client", "contract", "doctor", "gunicorn", "testing"},
 }
 FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules}
 
@@ -78,10 +80,12 @@ THIRD_PARTY: dict[str, int | set[str]] = {
     "flask": 2,
     "werkzeug": 2,
     "gevent": {"concurrency", "gunicorn"},
-    "gunicorn": {"gunicorn"},
+    "itsdangerous": {"diagnosis"},
+    "gunicorn": {"doctor", "gunicorn"},
     "pytest": {"contract", "testing"},
     "redis": {"brokers"},
-    "click": {"cli"},
+    "sqlalchemy": {"doctor"},
+    "click": {"cli", "doctor"},
     "httpx": {"client"},
 }
 # Values neither read a clock nor wait.

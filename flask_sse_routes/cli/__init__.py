@@ -1,4 +1,4 @@
-"""`flask sse`: channels, documents and clients from a terminal.
+"""`flask sse`: channels, documents, clients and the doctor from a terminal.
 
 Floor 3. Registered as an entry point of Flask, so every app's `flask` has it.
 """
@@ -7,8 +7,9 @@ from flask.cli import AppGroup
 
 from .channels import publish, tail
 from .client import write_client
+from .doctor import doctor
 from .documents import diff, openapi_command, routes
 
-sse_cli = AppGroup("sse", help="Server-sent events: channels, documents, clients.")
-for command in (publish, tail, write_client, openapi_command, diff, routes):
+sse_cli = AppGroup("sse", help="Server-sent events: channels, documents, clients, doctor.")
+for command in (publish, tail, write_client, openapi_command, diff, routes, doctor):
     sse_cli.add_command(command)

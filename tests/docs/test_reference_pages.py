@@ -1,0 +1,14 @@
+"""Every block of the reference is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .running import part, run
+
+
+@pytest.mark.parametrize("page", part("reference"))
+def test_blocks(page: str, tmp_path: Path) -> None:
+    run(page, tmp_path)
