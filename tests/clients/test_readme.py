@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from docs.blocks import block
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from .serving import OURS, Serving
 
-ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+README = "README.md"
 RUN = """(text) => {
     const script = document.createElement("script");
     script.type = "module";
@@ -22,20 +21,12 @@ RUN = """(text) => {
 COUNTED = [str(left) for left in range(10, 0, -1)]
 
 
-def example(language: str) -> list[str]:
-    """The blocks of one language in the section of the first example."""
-    text = (ROOT / "README.md").read_text()
-    section = text.partition("\n## An example\n")[2].partition("\n## ")[0]
-    return [code for name, code in BLOCK.findall(section) if name == language]
-
-
 @pytest.fixture(params=["flask", OURS], ids=["flask-run", "sseworker"])
 def server(
     request: pytest.FixtureRequest, tmp_path: Path, serve: Callable[..., Serving]
 ) -> Serving:
-    (program,) = example("python")
-    (tmp_path / "readme_example.py").write_text(program)
-    path = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    (tmp_path / "readme_example.py").write_text(block(README, "wsgi.py"))
+    path = {"PYTHONPATH": str(tmp_path)}
     return serve("readme_example:app", worker=request.param, environment=path)
 
 
@@ -63,9 +54,23 @@ class Logged:
 
 
 def test_both_pages_count_down(server: Serving, chromium: Browser) -> None:
-    native, ours = example("js")
+    native, ours = block(README, "native.js"), block(README, "client.js")
     context = chromium.new_context()
     pages = [Logged(context.new_page(), f"{server.url}/api/hello", each) for each in (native, ours)]
     assert pages[0].log(until="1") == COUNTED
     assert pages[1].log(until="1") == ["world", *COUNTED]
+    context.close()
+
+
+def test_handlers(serve: Callable[..., Serving], chromium: Browser) -> None:
+    """The handlers of one stream, for the `work` of the uses that the project names."""
+    found = """
+        const bar = {}, show = (what) => console.log(JSON.stringify([bar.value, what]));
+        const { $sse } = await import("/api/client.js");
+    """
+    server = serve("clients.tutorial_app:app", worker="flask")
+    context = chromium.new_context()
+    script = found + block("reference/clients.md", "handlers.js")
+    page = Logged(context.new_page(), f"{server.url}/api/runs", script)
+    page.log(until='[100,{"steps":3}]')
     context.close()

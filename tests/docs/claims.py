@@ -9,7 +9,6 @@ from __future__ import annotations
 CLAIMS: dict[str, dict[str, str]] = {
     "README.md": {
         "client.js": "tests/clients/test_readme.py::test_both_pages_count_down",
-        "handlers.js": "tests/clients/test_readme.py::test_handlers",
         "native.js": "tests/clients/test_readme.py::test_both_pages_count_down",
     },
     "guides/caddy.md": {"Caddyfile": "tests/docs/flavours.py::FLAVOURS"},
@@ -52,6 +51,9 @@ CLAIMS: dict[str, dict[str, str]] = {
         "blue-green.cfg": "tests/docs/test_proxies_restarts.py::start_blue_green",
         "deployment.yaml": "tests/docs/test_proxies_restarts.py::test_kubernetes",
         "switch.sh": "tests/docs/test_proxies_restarts.py::switch",
+    },
+    "reference/clients.md": {
+        "handlers.js": "tests/clients/test_readme.py::test_handlers",
     },
     "tutorial/clients.md": {
         "board.ts": "tests/docs/test_tutorial_browser.py::test_the_typed_client",

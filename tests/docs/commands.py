@@ -101,8 +101,9 @@ class Command:
 
     def stop(self) -> None:
         """End it as a service is ended; what it leaves behind, or is too slow, is killed."""
+        # gunicorn loses the signal in a worker that still loads, and waits for it much longer.
         self.process.terminate()
-        self._end(10)
+        self._end(4)
 
     def _end(self, seconds: float) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import re
 import socket
 
-from .commands import Command
+from .commands import LIMIT, Command
 from .ports import Ports
 
 SERVES = re.compile(
@@ -47,9 +49,18 @@ def announces(command: str) -> bool:
 
 
 def answers(server: Command) -> bool:
-    """Whether connections to the announced port are taken."""
+    """Whether it answers requests where it said; gunicorn listens before a worker is there."""
     found = STARTED.search(server.printed)
-    return found is not None and connects(found[1])
+    if found is None or not connects(found[1]):
+        return False
+    connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=LIMIT)
+    with contextlib.closing(connection):
+        try:
+            connection.request("HEAD", "/")
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            return False
+    return True
 
 
 def connects(port: str) -> bool:
