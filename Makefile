@@ -27,8 +27,10 @@ help: ## list the targets
 	@echo '  make bench ARGS="--peers floor,ours --runs 5"       passes options on to the benchmark'
 	@echo '  make test PYTHON=python3.12 VENV=.venv-3.12         uses another Python'
 
+# Accounts whose passwords stand on the sign-in page are for this machine alone.
 run: $(RUN_READY) ## serve the demo on http://127.0.0.1:8000
-	@FLASK_DEMO_ACCOUNTS=$${FLASK_DEMO_ACCOUNTS-1} exec $(BIN)/python -m gunicorn wsgi:app
+	@case "$${HOST-127.0.0.1}" in 127.*|localhost|::1) demo=1;; *) demo=0;; esac; \
+	FLASK_DEMO_ACCOUNTS=$${FLASK_DEMO_ACCOUNTS-$$demo} exec $(BIN)/python -m gunicorn wsgi:app
 
 test: lint programs node ## run linters, type checks and every test
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)

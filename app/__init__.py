@@ -1,36 +1,34 @@
-"""The demo: a live console of the server it runs on.
+"""The demo: a live operations console of the machine it runs on.
 
-`create_app()` runs once per process, from `wsgi.py` or a test. Each topic (notifications, metrics,
-logs, tasks, about) is one module with its types, its handlers and its mapping of routes; `api` puts
-the mappings together.
+`create_app()` runs once per process, from `wsgi.py` or a test. Each topic is a module or a small
+package with its types, its handlers and its mapping of routes; `api` puts the mappings together,
+`panels` lists what the console shows of them.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from flask import Flask
 
-from . import logs, pages
+from . import activity, logs, metrics, pages, scores, security, settings, tasks
+from .accounts import cli as accounts_cli
+from .accounts import demo as demo_accounts
 from .api import api
 from .extensions import sse
 
 __all__ = ["create_app"]
 
+# What has to be done once per application, before the first request.
+TOPICS_WITH_SETUP = (demo_accounts, accounts_cli, logs, tasks, activity, metrics, scores)
+
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__, instance_relative_config=True)
-    app.config["SSE_BROKER_URL"] = _broker_url(app)
-    app.config.from_mapping(config or {})
+    settings.configure(app, config or {})
     sse.init_app(app)
-    logs.attach(app)
-    pages.init_app(app)
+    security.init_app(app)
+    for topic in TOPICS_WITH_SETUP:
+        topic.init_app(app)
+    app.register_blueprint(pages.pages)
     app.register_blueprint(api)
     return app
-
-
-def _broker_url(app: Flask) -> str:
-    """A file that all workers share; `FLASK_SSE_BROKER_URL` names another broker, Redis for one."""
-    folder = Path(app.instance_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'events.db'}"

@@ -2,9 +2,22 @@
 
 from flask_sse_routes import RouteBlueprint, compose_routes
 
-from . import about, logs, metrics, notifications, tasks
+from . import about, activity, logs, metrics, notifications, prices, scores, tasks
+from .accounts import views as accounts
+from .orders import views as orders
 
-routes = compose_routes(
-    notifications.routes, metrics.routes, logs.routes, tasks.routes, about.routes
+TOPICS = (
+    notifications,
+    activity,
+    metrics,
+    logs,
+    tasks,
+    prices,
+    scores,
+    orders,
+    accounts,
+    about,
 )
-api = RouteBlueprint("api", __name__, routes, url_prefix="/api")
+
+routes = compose_routes(*(topic.routes for topic in TOPICS))
+api = RouteBlueprint("api", __name__, routes, url_prefix="/api", title="Console")

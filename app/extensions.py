@@ -2,4 +2,6 @@
 
 from flask_sse_routes import SSERoutes
 
-sse = SSERoutes()
+from .accounts.visitor import identify
+
+sse = SSERoutes(identify=identify)

@@ -1,12 +1,16 @@
-"""What every stream of the demo does around its handler; runs before it and once it is over."""
+"""What runs around the handlers of the demo: who is let in, and how each stream ended."""
 
 import logging
 import time
 from collections.abc import Generator
 
-from flask_sse_routes import Context, hook
+from flask import abort
+
+from flask_sse_routes import Context, define_hook, hook
 
 log = logging.getLogger("app.streams")
+
+COOKIE = {"session": {"type": "apiKey", "in": "cookie", "name": "console"}}
 
 
 @hook
@@ -15,3 +19,18 @@ def log_end(ctx: Context) -> Generator[None, None, None]:
     opened = time.monotonic()
     yield
     log.info("%s %s after %.1f s", ctx.route.name, ctx.outcome, time.monotonic() - opened)
+
+
+def _refuse_strangers(ctx: Context) -> None:
+    if ctx.user is None:
+        abort(401, "Sign in first.")
+
+
+def _refuse_others(ctx: Context) -> None:
+    if ctx.user.role != "operator":
+        abort(403, "This is for operators.")
+
+
+signed_in = define_hook("signed_in", before=_refuse_strangers, security=COOKIE)
+# After `signed_in`.
+operator = define_hook("operator", before=_refuse_others)

@@ -5,24 +5,31 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from flask_sse_routes import Event, Subscription, define_route
+from flask_sse_routes import Context, Event, Subscription, define_route
 
 from .extensions import sse
 from .hooks import log_end
+from .posting import count_post
 
 Level = Literal["info", "success", "warning", "error"]
 Message = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"\S")
 ]
+Id = Annotated[str, StringConstraints(max_length=256)]
 
 CHANNEL = "notifications"
 SHOWN_TO_NEWCOMERS = 5
+# As many as a channel gives at a time.
+LOOKED_THROUGH = 1000
 
 
 class Notification(BaseModel):
+    """`by` is the account of who was signed in."""
+
     message: str
     level: Level
     at: datetime
+    by: str | None = None
 
 
 class Posted(Notification):
@@ -33,13 +40,25 @@ def notifications() -> Subscription:
     return sse.subscribe(CHANNEL, snapshot=lambda: history(SHOWN_TO_NEWCOMERS))
 
 
-def notify(message: Message, level: Level = "info") -> Posted:
-    note = Notification(message=message, level=level, at=datetime.now(timezone.utc))
+def notify(ctx: Context, message: Message, level: Level = "info") -> Posted:
+    count_post(ctx.request, ctx.user)
+    by = ctx.user.account if ctx.user else None
+    note = Notification(message=message, level=level, at=datetime.now(timezone.utc), by=by)
     return Posted(id=sse.publish(CHANNEL, note), **note.model_dump())
 
 
-def history(limit: Annotated[int, Field(ge=1, le=200)] = 20) -> list[Posted]:
-    return [_posted(event) for event in sse.history(CHANNEL, limit=limit)]
+def history(
+    limit: Annotated[int, Field(ge=1, le=200)] = 20, before: Id | None = None
+) -> list[Posted]:
+    """Return the last ones, or those before the one with an id, oldest first.
+
+    There is none before one that is not kept any more.
+    """
+    if before is None:
+        return [_posted(event) for event in sse.history(CHANNEL, limit=limit)]
+    events = sse.history(CHANNEL, limit=LOOKED_THROUGH)
+    end = next((i for i, event in enumerate(events) if event.id == before), 0)
+    return [_posted(event) for event in events[max(end - limit, 0) : end]]
 
 
 def _posted(event: Event) -> Posted:
@@ -55,5 +74,5 @@ routes = {
         summary="Notifications as they are posted",
     ),
     "notify": define_route(notify, method="POST", summary="Post a notification to every open page"),
-    "history": define_route(history, summary="The notifications posted last"),
+    "history": define_route(history, summary="Notifications that were posted before"),
 }

@@ -1,42 +1,41 @@
-"""The demo application, in this process: its page, its routes and what they refuse."""
+"""The demo application, in this process: its pages, its files and what every request meets."""
 
-import json
-import logging
+from __future__ import annotations
+
+import re
+import stat
+import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
 
-from app import create_app, logs
-from app.primes import Tally, primes_up_to
-from flask_sse_routes.testing import TestStream, sse_client
+from app import create_app
+from app.panels import PANELS
+from app.settings import secret_key
+from tests.app_fixtures import logging_restored, make_console
 
 POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-LIMIT = 10_000
+PATHS = [panel.path for panel in PANELS]
+IMPORT = re.compile(r'(?:from|import) "(\.[^"]+)"')
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The log's handler belongs to the process: each test leaves none."""
-    monkeypatch.setattr(logs.handler, "app", None)
-    root = logging.getLogger()
-    level = root.level
-    yield
-    root.removeHandler(logs.handler)
-    root.setLevel(level)
+def clean() -> Iterator[None]:
+    with logging_restored():
+        yield
 
 
 @pytest.fixture(name="app")
-def make_app() -> Flask:
-    return create_app({"TESTING": True, "SSE_BROKER_URL": "memory://"})
+def make_app(tmp_path: Path) -> Flask:
+    return make_console(tmp_path)
 
 
 @pytest.fixture(name="client")
@@ -44,110 +43,168 @@ def make_client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
+@pytest.fixture(name="demo", scope="module")
+def make_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    """The demo, with an operator signed in."""
+    with logging_restored():
+        client = make_console(tmp_path_factory.mktemp("demo"), DEMO_ACCOUNTS=True).test_client()
+        _sign_in(client, "alice", "alice-buys")
+        client.post("/api/orders", json={"item": "Lamp"})
+        _sign_in(client, "olga", "olga-ships")
+        yield client
+
+
+@pytest.fixture(name="pages", scope="module")
+def read_pages(demo: FlaskClient) -> dict[str, Page]:
+    """Every page that there is, as a stranger, a customer and an operator see it."""
+    client = demo.application.test_client()
+    pages = {path: Page(client.get(path).text) for path in [*PATHS, "/login", "/missing"]}
+    for name, password in (("alice", "alice-buys"), ("olga", "olga-ships")):
+        _sign_in(client, name, password)
+        for path in [*PATHS, "/orders/1"]:
+            pages[f"{path} as {name}"] = Page(client.get(path).text)
+    return pages
+
+
+def _sign_in(client: FlaskClient, name: str, password: str) -> None:
+    answer = client.post("/api/login", json={"name": name, "password": password})
+    assert answer.status_code == 200
+
+
 class Page(HTMLParser):
-    """What a page refers to, and what the policy would refuse."""
+    """What a page refers to, what the policy would refuse, and what a reader finds its way by."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.references: list[str] = []
         self.inline: list[str] = []
-        self._within = ""
+        self.tags: list[str] = []
+        self.current: list[str] = []
+        self.labelled: set[str | None] = set()
+        self.unnamed: list[tuple[str, str | None]] = []
+        self._open: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._within = tag
-        for name, value in attrs:
-            if name in ("src", "href"):
-                self.references.append(value or "")
-            if name == "style" or name.startswith("on"):
-                self.inline.append(f"<{tag} {name}>")
+        given = dict(attrs)
+        self.tags.append(tag)
+        self._open.append(tag)
+        self.references += [given[name] or "" for name in ("src", "href") if name in given]
+        self.inline += [f"<{tag} {name}>" for name in given if self._is_inline(name)]
+        self.current += ["aria-current"] if "aria-current" in given else []
+        is_named = not given.keys().isdisjoint(("aria-label", "aria-labelledby"))
+        is_labelled = tag in ("input", "select") and "label" in self._open
+        if tag in ("nav", "section", "input", "select") and not is_named and not is_labelled:
+            self.unnamed.append((tag, given.get("id")))
+        if tag == "label":
+            self.labelled.add(given.get("for"))
+
+    @staticmethod
+    def _is_inline(name: str) -> bool:
+        return name == "style" or name.startswith("on")
 
     def handle_data(self, data: str) -> None:
-        if self._within in ("script", "style") and data.strip():
-            self.inline.append(f"<{self._within}>{data}")
+        if self._open and self._open[-1] in ("script", "style") and data.strip():
+            self.inline.append(f"<{self._open[-1]}>{data}")
 
     def handle_endtag(self, tag: str) -> None:
-        self._within = ""
+        while tag in self._open and self._open.pop() != tag:
+            pass
 
 
-def test_page_keeps_to_its_policy(client: FlaskClient) -> None:
-    response = client.get("/")
-    page = Page(response.text)
-    assert response.status_code == 200
-    assert response.headers["Content-Security-Policy"] == POLICY
-    assert page.inline == []
-    assert page.references
-    assert all(reference.startswith("/") for reference in page.references)
-
-
-def test_page_refers_to_all_static_files_and_they_are_there(
-    app: Flask, client: FlaskClient
-) -> None:
+def static_files(app: Flask) -> dict[str, str]:
+    """The text of every static file, by its URL."""
     folder = Path(app.static_folder or "")
-    files = {f"/static/{file.relative_to(folder)}" for file in folder.rglob("*") if file.is_file()}
-    assert files == set(Page(client.get("/").text).references)
-    for file in files:
-        with client.get(file) as response:
-            assert response.status_code == 200, file
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {f"/static/{file.relative_to(folder)}": file.read_text() for file in files}
+
+
+def test_pages_keep_to_the_policy(client: FlaskClient, pages: dict[str, Page]) -> None:
+    assert len(pages) > 3 * len(PATHS)
+    for path, page in pages.items():
+        assert page.inline == [], path
+        assert page.references, path
+        assert all(re.match(r"/(?!/)|#main$", reference) for reference in page.references), path
+    for path in ["/", "/missing", "/api/hello", "/api/missing", "/static/console.css"]:
+        with client.get(path) as response:
             assert response.headers["Content-Security-Policy"] == POLICY
-            assert response.data
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_page_shows_text_as_text(app: Flask) -> None:
-    script = (Path(app.static_folder or "") / "console.js").read_text()
-    for danger in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
-        assert danger not in script
+def test_explorer_keeps_its_own_headers(demo: FlaskClient) -> None:
+    response = demo.get("/api/explorer")
+    assert response.status_code == 200
+    assert "form-action 'none'" in response.headers["Content-Security-Policy"]
 
 
-def test_page_lists_every_route(app: Flask, client: FlaskClient) -> None:
-    text = client.get("/").text
-    views = app.view_functions.keys()
-    routes = {view for view in views if view.startswith("api.") and view[4:].isidentifier()}
-    rules = [rule.rule for rule in app.url_map.iter_rules() if rule.endpoint in routes]
-    rules.remove("/api/explorer")
-    assert len(rules) == 9
-    for rule in rules:
-        assert f"<code>GET {rule}</code>" in text or f"<code>POST {rule}</code>" in text
+def test_pages_have_landmarks_headings_and_labels(pages: dict[str, Page]) -> None:
+    for path, page in pages.items():
+        assert (page.tags.count("main"), page.tags.count("h1")) == (1, 1), path
+        assert "nav" in page.tags, path
+        headings = [tag for tag in page.tags[page.tags.index("main") :] if tag in ("h1", "h2")]
+        assert headings[0] == "h1", path
+        assert [one for one in page.unnamed if one[1] not in page.labelled - {None}] == [], path
+        assert len(page.current) == (path not in ("/login", "/missing")), path
 
 
-@pytest.mark.parametrize(
-    ("path", "field"),
-    [
-        ("countdown?start=0", "start"),
-        ("countdown?start=3601", "start"),
-        ("countdown?start=soon", "start"),
-        ("task?limit=9999", "limit"),
-        ("task?limit=20000001", "limit"),
-        ("metrics?interval=0.1", "interval"),
-        ("metrics?interval=61", "interval"),
-        ("metrics?interval=nan", "interval"),
-        ("logs?level=LOUD", "level"),
-        ("history?limit=0", "limit"),
-    ],
-)
-def test_query_is_checked(client: FlaskClient, path: str, field: str) -> None:
-    response = client.get(f"/api/{path}")
-    assert response.status_code == 422
-    assert response.mimetype == "application/problem+json"
-    assert [error["loc"] for error in response.get_json()["errors"]] == [[field]]
+def test_every_link_and_file_of_a_page_is_there(demo: FlaskClient, pages: dict[str, Page]) -> None:
+    found = {reference for page in pages.values() for reference in page.references}
+    for reference in found - {"#main"}:
+        with demo.get(reference) as response:
+            assert response.status_code in (200, 302), reference
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({}, "message"),
-        ({"message": ""}, "message"),
-        ({"message": "  \n "}, "message"),
-        ({"message": "x" * 201}, "message"),
-        ({"message": 7}, "message"),
-        ({"message": "x", "level": "loud"}, "level"),
-    ],
-)
-def test_notification_is_checked(client: FlaskClient, body: object, field: str) -> None:
-    response = client.post("/api/notify", json=body)
-    assert response.status_code == 422
-    assert response.get_json()["errors"][0]["loc"][0] == field
-    assert client.get("/api/history").get_json() == []
+def test_every_static_file_is_used_and_every_import_is_there(
+    app: Flask, pages: dict[str, Page]
+) -> None:
+    files = static_files(app)
+    used = {reference for page in pages.values() for reference in page.references}
+    for file, text in files.items():
+        if file.endswith(".js"):
+            for target in IMPORT.findall(text):
+                folder = Path(file).parent
+                used.add(_resolved(folder / target))
+    assert files.keys() - used == set()
+    assert {name for name in used if name.startswith("/static/")} - files.keys() == set()
+
+
+def _resolved(path: Path) -> str:
+    parts: list[str] = []
+    for part in path.parts:
+        parts = parts[:-1] if part == ".." else [*parts, part]
+    return "/" + "/".join(parts[1:])
+
+
+def test_scripts_show_text_as_text_and_styles_load_nothing(app: Flask) -> None:
+    for file, text in static_files(app).items():
+        dangers = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "://"]
+        if file.endswith(".css"):
+            dangers = ["@import", "url("]
+        elif not file.endswith(".js"):
+            continue
+        assert [danger for danger in dangers if danger in text] == [], file
+
+
+def test_pages_are_not_kept(client: FlaskClient) -> None:
+    for path in ["/", "/login", "/missing"]:
+        assert client.get(path).headers["Cache-Control"] == "no-store"
+
+
+def test_missing_page_is_a_page_and_missing_route_a_problem(client: FlaskClient) -> None:
+    page = client.get("/missing")
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+    assert "<h1>Not found</h1>" in page.text
+    route = client.get("/api/missing")
+    assert (route.status_code, route.mimetype) == (404, "application/problem+json")
+
+
+def test_about_lists_every_route(app: Flask, client: FlaskClient) -> None:
+    text = client.get("/about").text
+    routes = app.blueprints["api"].routes  # type: ignore[attr-defined]  # a RouteBlueprint
+    assert len(routes) >= 16
+    for route in routes.values():
+        rule = route.rule.replace("<", "&lt;").replace(">", "&gt;")
+        assert f"<code>{route.method} /api{rule}</code>" in text
 
 
 def test_plain_routes_answer(client: FlaskClient) -> None:
@@ -158,188 +215,104 @@ def test_plain_routes_answer(client: FlaskClient) -> None:
     assert info["uptime"] >= 0
 
 
-def test_notification_reaches_open_streams_and_history(app: Flask, client: FlaskClient) -> None:
-    streams = sse_client(app)
-    with streams.open("/api/notifications") as one, streams.open("/api/notifications") as two:
-        for stream in (one, two):
-            event = stream.next()
-            assert (event.event, json.loads(event.data)) == ("snapshot", [])
-        sent = client.post("/api/notify", json={"message": " <b>hi</b> ", "level": "success"})
-        events = [one.next(), two.next()]
-    assert [event.id for event in events] == [sent.get_json()["id"]] * 2
-    assert json.loads(events[0].data)["message"] == "<b>hi</b>"
-    last = client.get("/api/history?limit=1").get_json()
-    assert last == [sent.get_json()]
-    assert last[0]["level"] == "success"
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("countdown?start=0", "start"),
+        ("countdown?start=3601", "start"),
+        ("countdown?start=soon", "start"),
+        ("history?limit=0", "limit"),
+        ("orders/0", "order_id"),
+        ("orders/9007199254740992", "order_id"),
+    ],
+)
+def test_query_is_checked(client: FlaskClient, path: str, field: str) -> None:
+    response = client.get(f"/api/{path}")
+    assert response.status_code == 422
+    assert response.mimetype == "application/problem+json"
+    assert [error["loc"] for error in response.get_json()["errors"]] == [[field]]
 
 
-def test_notifications_resume_after_the_last_one_seen(app: Flask, client: FlaskClient) -> None:
-    ids = [_notify(client, f"number {number}") for number in range(10)]
-    with sse_client(app).open("/api/notifications", last_event_id=ids[1]) as stream:
-        assert [stream.next().id for _ in range(8)] == ids[2:]
-        new = _notify(client, "while connected")
-        assert stream.next().id == new
-    with sse_client(app).open(f"/api/notifications?last_event_id={ids[-1]}") as stream:
-        assert stream.next().id == new
-
-
-def test_notifications_begin_with_the_recent_ones(app: Flask, client: FlaskClient) -> None:
-    ids = [_notify(client, f"number {number}") for number in range(10)]
-    with sse_client(app).open("/api/notifications") as stream:
-        assert [note["id"] for note in stream.json()] == ids[-5:]
-
-
-@pytest.mark.parametrize("foreign", ["7", "other-3", "-", "{epoch}-x", "{epoch}-999999"])
-def test_notifications_of_a_position_that_is_none_begin_anew(
-    app: Flask, client: FlaskClient, foreign: str
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"}, 403),
+        ({"Origin": "http://localhost"}, 200),
+        ({"Origin": "http://localhost:81"}, 403),
+        ({"Origin": "http://localhost.evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": ""}, 403),
+    ],
+)
+def test_other_sites_change_nothing(
+    client: FlaskClient, headers: dict[str, str], status: int
 ) -> None:
-    old = _notify(client, "old")
-    last = foreign.format(epoch=old.partition("-")[0])
-    with sse_client(app).open("/api/notifications", last_event_id=last) as stream:
-        assert [stream.next().event for _ in range(2)] == ["reset", "snapshot"]
-        assert json.loads(stream.received[1].data)[0]["id"] == old
-        new = _notify(client, "new")
-        assert stream.next().id == new
+    body = {"message": "from somewhere"}
+    response = client.post("/api/notify", json=body, headers=headers)
+    assert response.status_code == status
+    assert len(client.get("/api/history", headers=headers).get_json()) == (status == 200)
+    if status == 403:
+        assert response.mimetype == "application/problem+json"
 
 
-def test_workers_share_what_is_published(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'events.db'}"
-    one, two = (create_app({"TESTING": True, "SSE_BROKER_URL": url}) for _ in range(2))
-    with sse_client(two).open("/api/notifications") as stream:
-        assert stream.next().event == "snapshot"
-        posted = _notify(one.test_client(), "from the other one")
-        assert stream.next().id == posted
+def test_secret_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    made: list[str] = []
+    path = tmp_path / "secret_key"
+    together = threading.Barrier(8)
+
+    def make() -> None:
+        together.wait()
+        made.append(secret_key(path))
+
+    threads = [threading.Thread(target=make) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 8
+    assert len(set(made)) == 1
+    assert len(made[0]) == 64
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_default_broker_is_a_file_that_workers_share() -> None:
-    assert create_app().config["SSE_BROKER_URL"].startswith("sqlite:////")
+def test_secret_key_outlives_the_process_unless_one_is_given(tmp_path: Path) -> None:
+    keys = [make_console(tmp_path, SECRET_KEY=None).config["SECRET_KEY"] for _ in range(2)]
+    assert keys[0] == keys[1] == (tmp_path / "secret_key").read_text()
+    assert make_console(tmp_path, SECRET_KEY="given").config["SECRET_KEY"] == "given"
 
 
-def test_countdown_counts_down_and_ends(app: Flask) -> None:
-    with sse_client(app).open("/api/countdown?start=1") as stream:
-        events = list(stream)
-    assert [event.event for event in events] == ["message", "message", "end"]
-    assert [json.loads(event.data) for event in events] == [{"left": 1}, {"left": 0}, None]
-    again = app.test_client().get("/api/countdown", headers={"Last-Event-ID": events[-1].id})
-    assert again.status_code == 204
+def test_database_is_for_its_owner_alone(client: FlaskClient, tmp_path: Path) -> None:
+    assert client.get("/login").status_code == 200
+    files = list(tmp_path.glob("console.db*"))
+    assert files
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
-def test_countdown_goes_on_where_the_clock_is(app: Flask) -> None:
-    with sse_client(app).open("/api/countdown?start=3600") as stream:
-        first = stream.next()
-    with sse_client(app).open("/api/countdown?start=3600", last_event_id=first.id) as stream:
-        assert stream.next().id.partition("-")[0] == first.id.partition("-")[0]
-    with sse_client(app).open("/api/countdown", last_event_id="1000000000.000-5") as stream:
-        assert [stream.json(), stream.next().event] == [{"left": 0}, "end"]
-    with sse_client(app).open("/api/countdown?start=9", last_event_id="999999999999.999") as stream:
-        assert stream.json()["left"] <= 9
+def test_defaults_are_files_that_workers_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = create_app({"TESTING": True})
+    monkeypatch.setenv("FLASK_DEMO_ACCOUNTS", "1")
+    demo = create_app({"TESTING": True})
+    for app, folder in ((real, "instance"), (demo, "demo")):
+        broker = app.config["SSE_BROKER_URL"]
+        assert broker == f"sqlite:///{app.config['DATA_FOLDER']}/events.db"
+        assert Path(app.config["DATA_FOLDER"]).name == folder
+    assert (real.config["SSE_EXPLORER"], demo.config["SSE_EXPLORER"]) == (None, True)
+    assert real.config["SECRET_KEY"] != demo.config["SECRET_KEY"]
 
 
-def test_task_finds_the_primes(app: Flask) -> None:
-    with sse_client(app).open(f"/api/task?limit={LIMIT}") as stream:
-        *steps, done, end = list(stream)
-    assert {step.event for step in steps} == {"progress"}
-    assert (done.event, end.event, end.data) == ("done", "end", "null")
-    progress = [json.loads(step.data) for step in steps]
-    assert progress == sorted(progress, key=lambda step: step["examined"])
-    assert (progress[-1]["percent"], progress[-1]["examined"]) == (100.0, LIMIT)
-    result = json.loads(done.data)
-    expected = _primes_by_trial(LIMIT)
-    assert result.pop("seconds") >= 0
-    assert result == {
-        "limit": LIMIT,
-        "primes": len(expected),
-        "largest": expected[-1],
-        "twins": sum(b - a == 2 for a, b in pairwise(expected)),
-        "widest_gap": max(b - a for a, b in pairwise(expected)),
-    }
-
-
-@pytest.mark.parametrize("limit", [2, 3, 4, 9, 10, 25, 30, 121, 1000])
-@pytest.mark.parametrize("step", [1, 2, 7, 5000])
-def test_sieve_is_right_however_it_is_cut(limit: int, step: int) -> None:
-    tally = Tally(limit)
-    for low in range(2, limit + 1, step):
-        tally.examine(low, min(low + step, limit + 1))
-    expected = _primes_by_trial(limit)
-    assert primes_up_to(limit) == expected
-    assert (tally.count, tally.largest) == (len(expected), expected[-1])
-    assert tally.twins == sum(b - a == 2 for a, b in pairwise(expected))
-
-
-def test_metrics_are_plausible(app: Flask) -> None:
-    with sse_client(app).open("/api/metrics?interval=0.2") as stream:
-        first, second = stream.json(), stream.json()
-    assert first["at"] < second["at"]
-    for now in (first, second):
-        assert 0 <= now["cpu"] <= 100
-        assert 0 < now["memory"]["used"] < now["memory"]["total"]
-        assert 0 < now["disk"]["used"] <= now["disk"]["total"]
-        assert min(now["network"].values()) >= 0
-        assert now["load"] >= 0
-
-
-def test_log_is_followed_from_a_level_up(app: Flask) -> None:
-    logger = logging.getLogger("somewhere")
-    with sse_client(app).open("/api/logs?level=WARNING") as stream:
-        assert stream.next().event == "snapshot"
-        logger.info("not shown")
-        logger.warning("\x1b[33m%s\x1b[0m\x1b[31m is low", "disk")
-        line = _line_of("somewhere", stream)
-        logger.error("second")
-        assert _line_of("somewhere", stream)["message"] == "second"
-        last = stream.last_event_id
-        logger.error("third")
-        assert _line_of("somewhere", stream)["message"] == "third"
-    assert (line["message"], line["level"], line["severity"]) == ("disk is low", "WARNING", 30)
-    with sse_client(app).open("/api/logs?level=ERROR", last_event_id=last) as stream:
-        assert _line_of("somewhere", stream)["message"] == "third"
-    with sse_client(app).open("/api/logs?level=ERROR") as stream:
-        assert [line["message"] for line in stream.json()] == ["second", "third"]
-
-
-def test_log_has_no_traceback(app: Flask) -> None:
-    with sse_client(app).open("/api/logs?level=ERROR") as stream:
-        assert stream.next().event == "snapshot"
-        try:
-            raise ValueError("a secret")
-        except ValueError:
-            logging.getLogger("somewhere").exception("it failed")
-        assert _line_of("somewhere", stream)["message"] == "it failed"
-
-
-def test_log_says_how_streams_ended(app: Flask) -> None:
-    streams = sse_client(app)
-    with streams.open("/api/logs") as log:
-        assert log.next().event == "snapshot"
-        with streams.open("/api/countdown?start=3600") as stream:
-            stream.next()
-        assert _line_of("app.streams", log)["message"].startswith("countdown disconnected after ")
-        list(streams.open(f"/api/task?limit={LIMIT}"))
-        assert _line_of("app.streams", log)["message"].startswith("task completed after ")
-
-
-def test_second_application_does_not_double_the_log(app: Flask) -> None:
-    app = create_app({"TESTING": True, "SSE_BROKER_URL": "memory://"})
-    with sse_client(app).open("/api/logs?level=ERROR") as stream:
-        assert stream.next().event == "snapshot"
-        logging.getLogger("somewhere").error("once")
-        logging.getLogger("somewhere").error("then this")
-        messages = [_line_of("somewhere", stream)["message"] for _ in range(2)]
-    assert messages == ["once", "then this"]
-
-
-def _notify(client: FlaskClient, message: str) -> str:
-    posted: str = client.post("/api/notify", json={"message": message}).get_json()["id"]
-    return posted
-
-
-def _line_of(logger: str, stream: TestStream) -> dict[str, Any]:
-    while True:
-        line = stream.json()
-        if line["logger"] == logger:
-            return dict(line)
-
-
-def _primes_by_trial(limit: int) -> list[int]:
-    return [n for n in range(2, limit + 1) if all(n % d for d in range(2, int(n**0.5) + 1))]
+@pytest.mark.parametrize(("proxies", "address"), [(0, "10.0.0.1"), (1, "203.0.113.9")])
+def test_proxies_are_believed_only_where_they_are(
+    tmp_path: Path, proxies: int, address: str
+) -> None:
+    app = make_console(tmp_path, TRUSTED_PROXIES=proxies)
+    app.add_url_rule("/address", view_func=lambda: f"{request.remote_addr} {request.scheme}")
+    headers = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9", "X-Forwarded-Proto": "https"}
+    environ: dict[str, Any] = {"REMOTE_ADDR": "10.0.0.1"}
+    answer = app.test_client().get("/address", headers=headers, environ_base=environ).text
+    assert answer == f"{address} {'https' if proxies else 'http'}"

@@ -1,4 +1,8 @@
-"""Streams that come to an end: a long task that computes, and a countdown."""
+"""Streams that come to an end by themselves: a computation that lives as long as its stream, and a
+countdown that finds its place again.
+"""
+
+from __future__ import annotations
 
 import math
 import re
@@ -8,10 +12,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from flask_sse_routes import Context, Event, define_route
+from flask_sse_routes import Context, Event
 
-from .hooks import log_end
-from .primes import Tally
+from ..primes import Tally
 
 STEPS = 100
 
@@ -71,17 +74,3 @@ def _zero(last_event_id: str | None, latest: float) -> float:
     """The moment of zero, which is in every id: so a client that comes back finds it right."""
     known = re.fullmatch(r"([0-9]{1,12}\.[0-9]{3})-[0-9]{1,4}", last_event_id or "")
     return min(float(known[1]), latest) if known else latest
-
-
-routes = {
-    "task": define_route(
-        task,
-        kind="sse",
-        events={"progress": Progress, "done": Done},
-        hooks=[log_end],
-        summary="Count the primes up to a limit",
-    ),
-    "countdown": define_route(
-        countdown, kind="sse", output=Left, hooks=[log_end], summary="Seconds down to zero"
-    ),
-}

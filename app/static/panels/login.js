@@ -1,0 +1,26 @@
+// Signing in.
+import { $api } from "/api/client.js";
+import { find } from "../dom.js";
+import { form } from "../form.js";
+
+const login = find("#login");
+const name = find("[name=name]", login);
+const password = find("[name=password]", login);
+
+form(login, async (values) => {
+  try {
+    await $api.login(values);
+  } catch (error) {
+    password.select();
+    throw error;
+  }
+  location.assign(login.dataset.after);
+});
+
+for (const button of document.querySelectorAll(".use")) {
+  button.addEventListener("click", () => {
+    name.value = button.dataset.name;
+    password.value = button.dataset.password;
+    login.requestSubmit();
+  });
+}

@@ -1,0 +1,58 @@
+"""Fixtures: one console and one browser for all tests here, and visitors for each."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from clients.conftest import missing
+from e2e.chromium import chromium_at
+from playwright.sync_api import Browser
+
+from .consoles import Console
+from .visitors import NewVisitor, Visitor
+
+
+@pytest.fixture(name="chromium", scope="package")
+def start_chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        missing("chromium")
+    with chromium_at(str(path)) as browser:
+        yield browser
+
+
+@pytest.fixture(name="console", scope="package")
+def start_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console whose replays go ten times as fast."""
+    console = Console(tmp_path_factory.mktemp("console"), REPLAY_SPEED="10")
+    yield console
+    console.serving.kill()
+    assert "Traceback" not in console.serving.log
+
+
+@pytest.fixture(name="own_console")
+def start_own_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console for one test, which may end it."""
+    console = Console(tmp_path_factory.mktemp("console"), REPLAY_SPEED="10")
+    yield console
+    console.serving.kill()
+    assert "Traceback" not in console.serving.log
+
+
+@pytest.fixture(name="visitor")
+def make_visitor(chromium: Browser, console: Console) -> Iterator[NewVisitor]:
+    """Make visitors, each with a session of its own: `visitor(console=..., viewport=...)`."""
+    visitors: list[Visitor] = []
+
+    def make(console: Console = console, **options: object) -> Visitor:
+        settings = {"viewport": {"width": 1280, "height": 900}, **options}
+        context = chromium.new_context(**settings)  # type: ignore[arg-type]  # checked there
+        visitors.append(Visitor(context, console))
+        return visitors[-1]
+
+    yield make
+    for visitor in visitors:
+        visitor.context.close()
+    assert [fault for visitor in visitors for fault in visitor.unexpected] == []

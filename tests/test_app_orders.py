@@ -1,0 +1,310 @@
+"""The demo's orders, in this process: whose they are, their steps, and who hears of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import extensions
+from app.accounts import store as accounts
+from app.orders import outbox
+from flask_sse_routes import BrokerUnavailable
+from flask_sse_routes.testing import TestStream, sse_client
+from tests.app_fixtures import logging_restored, make_console
+
+# Nobody signs in with it.
+HASH = "of no password"
+STATES = ["placed", "packed", "shipped", "delivered"]
+NONE_SUCH = "There is no such order."
+
+As = Callable[[str], FlaskClient]
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    with logging_restored():
+        yield
+
+
+def shop(folder: Path, **config: Any) -> Flask:
+    app = make_console(folder, **config)
+    with app.app_context():
+        for name, role in (("ann", "customer"), ("bea", "customer"), ("oskar", "operator")):
+            if accounts.find_account(name) is None:
+                accounts.add_account(name, role, HASH)  # type: ignore[arg-type]  # as it says
+    return app
+
+
+@pytest.fixture(name="app")
+def make_app(tmp_path: Path) -> Flask:
+    return shop(tmp_path)
+
+
+@pytest.fixture(name="as_")
+def make_as(app: Flask) -> As:
+    return lambda name: signed_in(app, name)
+
+
+def signed_in(app: Flask, name: str) -> FlaskClient:
+    client = app.test_client()
+    with app.app_context():
+        account = accounts.find_account(name)
+        assert account is not None
+        token = accounts.open_session(account)
+    with client.session_transaction() as session:
+        session["token"] = token
+    return client
+
+
+def place(client: FlaskClient, item: str = "Lamp", quantity: int = 1) -> int:
+    answer = client.post("/api/orders", json={"item": item, "quantity": quantity})
+    assert answer.status_code == 200
+    return int(answer.get_json()["id"])
+
+
+def advance(client: FlaskClient, order: int) -> Any:
+    return client.post(f"/api/orders/{order}/advance")
+
+
+def opened(client: FlaskClient, path: str = "/api/orders", **options: Any) -> TestStream:
+    return sse_client(client).open(path, **options)
+
+
+def first(stream: TestStream) -> Any:
+    """What a stream that begins anew starts with."""
+    event = stream.next()
+    assert event.event == "snapshot"
+    return json.loads(event.data)
+
+
+def test_order_takes_its_steps_and_says_who_and_when(as_: As) -> None:
+    order = place(as_("ann"), "Lamp", 3)
+    oskar = as_("oskar")
+    for number in range(1, 4):
+        moved = advance(oskar, order).get_json()
+        assert moved["state"] == STATES[number]
+    assert [step["state"] for step in moved["steps"]] == STATES
+    assert [step["by"] for step in moved["steps"]] == ["ann", "oskar", "oskar", "oskar"]
+    times = [step["at"] for step in moved["steps"]]
+    assert times == sorted(times)
+    assert (moved["account"], moved["item"], moved["quantity"]) == ("ann", "Lamp", 3)
+    over = advance(oskar, order)
+    assert (over.status_code, over.get_json()["detail"]) == (
+        409,
+        "This order has been delivered.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "item"),
+        ({"item": "  "}, "item"),
+        ({"item": "x" * 81}, "item"),
+        ({"item": "Lamp", "quantity": 0}, "quantity"),
+        ({"item": "Lamp", "quantity": 100}, "quantity"),
+        ({"item": "Lamp", "quantity": 1.5}, "quantity"),
+    ],
+)
+def test_order_is_checked(as_: As, body: dict[str, Any], field: str) -> None:
+    answer = as_("ann").post("/api/orders", json=body)
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["loc"] == [field]
+
+
+def test_nothing_without_a_session(app: Flask, as_: As) -> None:
+    order = place(as_("ann"))
+    stranger = app.test_client()
+    answers = [
+        stranger.get("/api/orders"),
+        stranger.get(f"/api/orders/{order}"),
+        stranger.post("/api/orders", json={"item": "Lamp"}),
+        advance(stranger, order),
+    ]
+    assert [answer.status_code for answer in answers] == [401] * 4
+    page = stranger.get(f"/orders/{order}")
+    assert (page.status_code, page.headers["Location"]) == (302, f"/login?next=/orders/{order}")
+    assert "Sign in" in stranger.get("/orders").text
+
+
+def test_order_of_another_account_does_not_exist(as_: As) -> None:
+    order = place(as_("ann"), "Secret lamp")
+    bea = as_("bea")
+    for path in (f"/api/orders/{order}", f"/api/orders/{order + 1}"):
+        answer = bea.get(path)
+        assert (answer.status_code, answer.get_json()["detail"]) == (404, NONE_SUCH)
+    pages = [bea.get(f"/orders/{number}") for number in (order, order + 1, 2**53, 2**80)]
+    assert [page.status_code for page in pages] == [404] * 4
+    assert "Secret lamp" not in "".join(page.text for page in pages)
+    assert as_("ann").get(f"/orders/{order}").status_code == 200
+    assert as_("oskar").get(f"/orders/{order}").status_code == 200
+
+
+def test_only_operators_move_orders_on(as_: As) -> None:
+    ann = as_("ann")
+    order = place(ann)
+    refused = advance(ann, order)
+    assert (refused.status_code, refused.get_json()["detail"]) == (403, "This is for operators.")
+    missing = advance(as_("oskar"), order + 1)
+    assert (missing.status_code, missing.get_json()["detail"]) == (404, NONE_SUCH)
+    with opened(ann) as stream:
+        assert [order["state"] for order in first(stream)] == ["placed"]
+
+
+def test_everyone_follows_what_they_may_see(as_: As) -> None:
+    ann, bea, oskar = as_("ann"), as_("bea"), as_("oskar")
+    old = place(ann, "Old lamp")
+    with opened(ann) as one, opened(bea) as other, opened(oskar) as all_:
+        assert [order["id"] for order in first(one)] == [old]
+        assert first(other) == []
+        assert [order["id"] for order in first(all_)] == [old]
+        new = place(bea, "New lamp")
+        advance(oskar, old)
+        advance(oskar, new)
+        told = [
+            [stream.json() for _ in range(n)] for stream, n in ((one, 1), (other, 2), (all_, 3))
+        ]
+    seen = [[(order["id"], order["state"]) for order in orders] for orders in told]
+    assert seen[0] == [(old, "packed")]
+    assert seen[1] == [(new, "placed"), (new, "packed")]
+    assert seen[2] == [(new, "placed"), (old, "packed"), (new, "packed")]
+
+
+def test_one_order_is_followed_alone(as_: As) -> None:
+    ann, oskar = as_("ann"), as_("oskar")
+    one, other = place(ann, "One"), place(ann, "Other")
+    with opened(ann, f"/api/orders/{one}") as stream:
+        assert first(stream)["item"] == "One"
+        for order in (other, one, other, one):
+            advance(oskar, order)
+        told = [stream.json() for _ in range(2)]
+    assert [(order["id"], order["state"]) for order in told] == [(one, "packed"), (one, "shipped")]
+
+
+def test_stream_that_comes_back_misses_nothing(as_: As) -> None:
+    ann, oskar = as_("ann"), as_("oskar")
+    order = place(ann)
+    with opened(ann) as stream:
+        first(stream)
+        position = stream.last_event_id
+    for _ in range(3):
+        advance(oskar, order)
+    with opened(ann, last_event_id=position) as stream:
+        assert [stream.json()["state"] for _ in range(3)] == STATES[1:]
+        new = place(ann)
+        assert stream.json()["id"] == new
+
+
+def test_newest_orders_come_first_and_are_not_too_many(as_: As) -> None:
+    ann = as_("ann")
+    placed = [place(ann) for _ in range(51)]
+    with opened(ann) as stream:
+        assert [order["id"] for order in first(stream)] == placed[:0:-1]
+
+
+def test_processes_tell_each_other(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.db'}"
+    one, two = (shop(tmp_path, SSE_BROKER_URL=url) for _ in range(2))
+    with opened(signed_in(one, "ann")) as stream:
+        assert first(stream) == []
+        order = place(signed_in(two, "ann"))
+        advance(signed_in(two, "oskar"), order)
+        assert [stream.json()["state"] for _ in range(2)] == STATES[:2]
+
+
+def test_steps_taken_at_once_are_told_in_their_order(app: Flask, as_: As) -> None:
+    order = place(as_("ann"))
+    operators = [as_("oskar") for _ in range(6)]
+    together = threading.Barrier(6)
+    statuses: list[int] = []
+
+    def move(client: FlaskClient) -> None:
+        together.wait()
+        statuses.append(advance(client, order).status_code)
+
+    with opened(as_("ann")) as stream:
+        first(stream)
+        threads = [threading.Thread(target=move, args=[client]) for client in operators]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [stream.json()["state"] for _ in range(3)] == STATES[1:]
+    assert sorted(statuses) == [200] * 3 + [409] * 3
+
+
+def test_change_is_kept_and_told_later_where_the_broker_is_away(
+    as_: As, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ann, oskar = as_("ann"), as_("oskar")
+    publish = extensions.sse.publish
+    with opened(ann) as stream:
+        first(stream)
+
+        def away(*_: Any) -> str:
+            raise BrokerUnavailable("away")
+
+        monkeypatch.setattr(extensions.sse, "publish", away)
+        order = place(ann)
+        assert advance(oskar, order).get_json()["state"] == "packed"
+        assert "told later: away" in caplog.text
+        monkeypatch.setattr(extensions.sse, "publish", publish)
+        advance(oskar, order)
+        assert [stream.json()["state"] for _ in range(3)] == STATES[:3]
+
+
+def test_what_was_left_untold_is_told_when_somebody_asks(
+    app: Flask, as_: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = as_("ann")
+    with opened(ann) as stream:
+        first(stream)
+        with monkeypatch.context() as patch:
+            patch.setattr(outbox, "deliver", lambda: None)
+            place(ann)
+        with opened(ann) as newcomer:
+            assert [order["state"] for order in first(newcomer)] == ["placed"]
+        assert stream.json()["state"] == "placed"
+
+
+def test_log_says_how_each_stream_ended(
+    app: Flask, as_: As, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "app.streams")
+    ann = as_("ann")
+    with opened(ann) as stream:
+        first(stream)
+    app.test_client().get("/api/orders")
+    ann.get("/api/orders/7")
+    with opened(ann) as stream:
+        first(stream)
+        ann.post("/api/logout")
+        assert [event.event for event in stream] == ["error"]
+    lines = [record.message for record in caplog.records if record.name == "app.streams"]
+    said = [line.partition(" after ")[0] for line in lines]
+    assert said == ["orders disconnected", "orders rejected", "order rejected", "orders error"]
+
+
+def test_stream_ends_when_its_session_has(tmp_path: Path) -> None:
+    """Without a word from anybody: the hooks ask again during the stream."""
+    app = shop(tmp_path, PERMANENT_SESSION_LIFETIME=1)
+    with opened(signed_in(app, "ann")) as stream:
+        first(stream)
+        last = stream.next(timeout=20)
+    assert (last.event, json.loads(last.data)["status"]) == ("error", 403)
+
+
+def test_item_is_text_on_the_page(as_: As) -> None:
+    ann = as_("ann")
+    order = place(ann, "<img src=x onerror=alert(1)></script>")
+    text = ann.get(f"/orders/{order}").text
+    assert "&lt;img src=x onerror=alert(1)&gt;&lt;/script&gt;" in text
+    assert "<img src=x" not in text
