@@ -15,6 +15,8 @@ USUAL = 1.5
 # The bounds of that, whatever the server's `retry:` says; and of what it grows to by itself.
 LEAST, MOST_ASKED = 0.1, 60.0
 MOST = 30.0
+# Refusals in a row that tell when to come, until the wait that they ask for is not enough.
+PATIENT_WITH = 3
 # A `Retry-After` is kept to the letter up to here.
 LONGEST = 3600.0
 DOUBLINGS = 10
@@ -48,8 +50,18 @@ class Backoff:
         return longest * self._draw()
 
     def as_told(self, seconds: float) -> float:
-        """Return the wait after an answer that says when to come; a little later, spread out."""
-        return min(seconds, LONGEST) + min(self.base, USUAL) * self._draw()
+        """Return the wait after a `Retry-After`: as it says, and as after a loss beside that."""
+        return min(seconds, LONGEST) + self.after_loss()
+
+    def after_refusal(self) -> float:
+        """Return the wait after a stream that was not let in: `retry`, spread out a little.
+
+        A server that goes on to refuse it is asked more and more seldom.
+        """
+        if self._failures >= PATIENT_WITH:
+            return self.as_told(self.base)
+        self._failures += 1
+        return self.base + min(self.base, USUAL) * self._draw()
 
 
 def retry_after(value: str | None, now: float) -> float | None:

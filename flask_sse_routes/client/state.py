@@ -126,7 +126,6 @@ class StreamState:
         after = retry_after(headers.get("Retry-After"), time.time())
         backoff = self._backoff
         self._retry(backoff.after_loss() if after is None else backoff.as_told(after), failure)
-        self._tell(failure)
 
     def feed(self, chunk: bytes) -> Iterator[StreamEvent[str, Any]]:
         """Yield the events that these bytes complete, until the stream is over.
@@ -147,8 +146,7 @@ class StreamState:
         """Set the wait after a connection that ended without the stream's end."""
         self._check_repeatable("was closed")
         if self._refusal is not None:
-            wait = self._backoff.as_told(self._backoff.base)
-            self._retry(wait, refused(self._refusal))
+            self._retry(self._backoff.after_refusal(), refused(self._refusal))
         else:
             self._retry(self._after_loss(), broken_off())
 
@@ -221,9 +219,6 @@ class StreamState:
             self.over = True
             raise failure
         log.warning("%s: %s", self.call, failure)
-        self._tell(failure)
-
-    def _tell(self, failure: RouteError) -> None:
         if self._on_error is not None:
             self._on_error(failure)
 

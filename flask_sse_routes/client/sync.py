@@ -60,7 +60,7 @@ def connect(
         transport: an httpx transport; `httpx.WSGITransport(app)` needs no server.
         http: an httpx client to send with, which is not closed with this one.
         max_event_bytes: the most bytes of data in one event.
-        on_error: called with the `RouteError` of each failure that a stream gets over.
+        on_error: called with the `RouteError` of each `error` event that does not end its stream.
         on_retry: called with a `RetryNotice` each time that a stream's connection was lost or
             refused, before the stream waits to come back; to close the stream there ends it.
 

@@ -29,10 +29,13 @@ def json_body(value: Any) -> bytes:
 
 
 def query_pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield a field of a query string: a list repeats the key, `None` is left out."""
+    """Yield a field of a query string: a list repeats the key, `None` is left out.
+
+    Raises `TypeError` and `ValueError`, also for a list or `None` within a list.
+    """
     if isinstance(value, (list, tuple, Set)):
         for each in value:
-            yield from query_pairs(name, each)
+            yield name, text(name, each)
     elif value is not None:
         yield name, text(name, value)
 
@@ -71,7 +74,9 @@ def _text(name: str, value: Any) -> str:
         return str(value)
     if isinstance(value, datetime.timedelta):
         return str(value.total_seconds())
-    raise TypeError(f"{name}={value!r} cannot go into a URL: it takes single values and lists.")
+    raise TypeError(
+        f"{name}={value!r} cannot go into a URL: it takes single values and lists of them."
+    )
 
 
 def plain(value: Any) -> Any:

@@ -66,6 +66,9 @@ routes = {
     "pay": define_route(taken, input=Card | Cash, method="POST", output=list[Any]),
     "share": define_route(taken, input=Shared, method="POST", output=list[Any]),
     "tags": define_route(taken, input=dict[str, int], output=list[Any]),
+    # Of these a list cannot hold the variables of the prefix: the second has another form.
+    "bulk": define_route(taken, input=list[int], method="POST", output=list[Any]),
+    "either": define_route(taken, input=list[int] | Card, method="POST", output=list[Any]),
     "whatever": define_route(taken, input=Any, method="POST", output=list[Any]),
     "item": define_route(optional, path="/items/<int:item>"),
     "ticks": define_route(ticks, kind="sse"),

@@ -35,6 +35,11 @@ def news() -> Subscription:
     return sse.subscribe("news")
 
 
+def board() -> Subscription:
+    """The news, which begin with all that there has been."""
+    return sse.subscribe("news", snapshot=lambda: [e.data for e in sse.history("news", limit=1000)])
+
+
 def say(first: int, count: int = 1) -> None:
     for number in range(first, first + count):
         sse.publish("news", number)
@@ -70,6 +75,7 @@ counted = define_hook("counted", before=note)
 refusing = define_hook("refusing", before=refuse)
 routes = {
     "news": define_route(news, kind="sse", hooks=[counted]),
+    "board": define_route(board, kind="sse", hooks=[counted]),
     "say": define_route(say, method="POST"),
     "task": define_route(task, kind="sse", hooks=[counted]),
     "clock": define_route(clock, kind="sse", hooks=[counted]),

@@ -337,12 +337,19 @@ def test_what_is_no_path_of_a_document_is_left_out() -> None:
 def test_values_of_a_url() -> None:
     row = RouteRow(method="GET", path="/a/{b}", variables=["b"], body=False, streams=False)
     when = datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.timezone.utc)
-    values = {"b": Color.RED, "yes": True, "at": when, "n": [1, None, 2.5], "self": "\u00e4 &"}
+    values = {"b": Color.RED, "yes": True, "at": when, "n": [1, 2.5], "o": None, "self": "\u00e4 &"}
     call = make_call("http://h", "a", row, values)
     query = "yes=true&at=2024-02-29T12%3A00%3A00%2B00%3A00&n=1&n=2.5&self=%C3%A4%20%26"
     assert call.url == f"http://h/a/red?{query}"
     with pytest.raises(TypeError, match="cannot go into a URL"):
         make_call("http://h", "a", row, {"b": "x", "c": {"d": 1}})
+
+
+@pytest.mark.parametrize("value", [[[1, 2], [3]], [1, None, 2], [()], [{"a": 1}], ({1},)])
+def test_lists_of_a_query_hold_single_values(value: Any) -> None:
+    row = RouteRow(method="GET", path="/a", variables=[], body=False, streams=False)
+    with pytest.raises(TypeError, match=r"^grid=.* cannot go into a URL"):
+        make_call("http://h", "a", row, {"grid": value})
 
 
 @pytest.mark.parametrize("value", ["", ".", ".."])

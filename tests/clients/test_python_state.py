@@ -59,6 +59,28 @@ def test_what_the_server_asks_for_is_kept_at_least() -> None:
     assert Backoff(lambda: 0.0).as_told(7) == 7
     assert 7 < longest().as_told(7) <= 8.5
     assert longest().as_told(10**9) <= 3601.5
+    assert Backoff(lambda: 0.0).after_refusal() == 1.5
+
+
+def test_who_is_told_to_come_again_and_again_comes_more_and_more_seldom() -> None:
+    state = StreamState(GET, max_event_bytes=1000, backoff=longest())
+    waits = []
+    for _ in range(7):
+        state.refused(503, {"Retry-After": "0"}, b"")
+        waits.append(state.wait)
+    assert waits == [1.5, 3, 6, 12, 24, 30, 30]
+
+
+def test_a_refused_stream_is_patient_for_a_while() -> None:
+    state = StreamState(GET, max_event_bytes=1000, backoff=longest())
+    waits = []
+    for text in [b"retry: 500\n\n"] * 6 + [b"data: 1\n\n"] + [b"retry: 500\n\n"] * 2:
+        refusal = {} if b"data" in text else {"SSE-Refused": "capacity"}
+        assert state.accepts(200, {**STREAM, **refusal})
+        list(state.feed(text))
+        state.ended()
+        waits.append(state.wait)
+    assert waits == [1, 1, 1, 4.5, 8.5, 16.5, 0.5, 1, 1]
 
 
 @pytest.mark.parametrize(

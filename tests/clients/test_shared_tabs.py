@@ -37,6 +37,35 @@ TAKE_SLOWLY = """async () => {
     for await (const { data } of seen.connection) { await seen.going; seen.order.push(data); }
 }"""
 
+# What a page does that mounts a component, takes it away and mounts it again.
+AGAIN = """async ([gap, times]) => {
+    const { $sse } = await import("/api/client.js");
+    const gaps = {
+        none: () => null,
+        microtask: () => Promise.resolve(),
+        timeout: () => new Promise((resolve) => setTimeout(resolve)),
+    };
+    const seen = { data: [] };
+    const open = () => $sse.news({}, { shared: true, onMessage: (data) => seen.data.push(data) });
+    for (let time = 0; time < times; time += 1) {
+        const early = open();
+        const waiting = gaps[gap]();
+        if (waiting) await waiting;
+        early.close();
+    }
+    seen.open = () => { seen.connection = open(); };
+    window.seen = seen;
+    if (times === 1) seen.open();
+}"""
+# How many hold a stream's lock, and how many wait for it.
+LOCKS = """async () => {
+    const { held, pending } = await navigator.locks.query();
+    const isOurs = ({ name }) => name.startsWith("flask_sse_routes");
+    return [held.filter(isOurs).length, pending.filter(isOurs).length];
+}"""
+# Sooner than tabs ask whether the one that reads is there.
+SOON = 5
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
@@ -305,6 +334,37 @@ def test_two_in_one_tab(server: Serving, context: BrowserContext, asking: Asking
     assert tab.wait_for_last(5) == numbers(1, 5)
     assert tab.page.evaluate("first.data") == numbers(1, 5)
     assert asking.get("/api/stats")["streams"] == 1
+
+
+@pytest.mark.parametrize("gap", ["none", "microtask", "timeout"])
+def test_one_closed_as_soon_as_it_was_opened_is_in_nobodys_way(
+    server: Serving, context: BrowserContext, asking: Asking, gap: str
+) -> None:
+    page = context.new_page()
+    page.goto(server.url)
+    page.evaluate(AGAIN, [gap, 1])
+    page.wait_for_function("seen.connection.readyState === 1", timeout=SOON * 1000)
+    assert page.evaluate(LOCKS) == [1, 0]
+    other = Tab(context.new_page(), server.url, "news")
+    other.wait("seen.connection.readyState === 1", SOON)
+    asking.post("/api/say", first=1, count=5)
+    assert other.wait_for_last(5) == numbers(1, 5)
+    page.wait_for_function("seen.data.at(-1) >= 5")
+    assert page.evaluate("seen.data") == numbers(1, 5)
+    assert asking.get("/api/stats")["streams"] == 1
+
+
+@pytest.mark.parametrize("gap", ["none", "microtask", "timeout"])
+def test_fifty_opened_and_closed_leave_no_lock(
+    server: Serving, context: BrowserContext, asking: Asking, gap: str
+) -> None:
+    page = context.new_page()
+    page.goto(server.url)
+    page.evaluate(AGAIN, [gap, 50])
+    wait_for(lambda: page.evaluate(LOCKS) == [0, 0], "the locks to be given back", SOON)
+    page.evaluate("seen.open()")
+    page.wait_for_function("seen.connection.readyState === 1", timeout=SOON * 1000)
+    assert page.evaluate(LOCKS) == [1, 0]
 
 
 @pytest.mark.parametrize("lacking", ["Navigator.prototype.locks", "BroadcastChannel"])

@@ -104,6 +104,17 @@ def test_a_type_that_others_use_stays_as_it_is(folder: Path) -> None:
     assert "RoomsShareInput {\n  org_id: number;\n  room: string;\n  word: string;\n}" in typescript
 
 
+def test_a_list_with_variables_of_a_prefix_cannot_be_given(folder: Path) -> None:
+    typescript, python = ((folder / f"prefixed_api.{end}").read_text() for end in ("ts", "py"))
+    told = "rooms.bulk is not here: its input is no object"
+    assert f"// {told}" in typescript
+    assert told in python.split('"""')[1]
+    assert " & " not in typescript.partition("const routes")[0]
+    for text in (typescript, python):
+        assert text.count("bulk") == 1
+        assert "either" in text
+
+
 def test_the_explorer_asks_for_the_variables() -> None:
     described = describe(catalogue_of(prefixed_app.app, "api"))
     (where,) = (each for each in described["routes"] if each["name"] == "rooms.where")

@@ -45,12 +45,18 @@ export class TabElection {
         }
     }
     async #lead(turn) {
+        // A lock that was on its way is given in spite of the abort.
+        if (this.#isOver(turn))
+            return;
         await this.#candidate.prepare();
-        if (this.#hasLeft || this.#turn !== turn || turn.signal.aborted)
+        if (this.#isOver(turn))
             return;
         const released = new Promise((resolve) => (this.#release = resolve));
         this.#candidate.lead();
         await released;
+    }
+    #isOver(turn) {
+        return this.#hasLeft || this.#turn !== turn || turn.signal.aborted;
     }
     #abdicate() {
         this.#candidate.abdicate();

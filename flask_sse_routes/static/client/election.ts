@@ -59,11 +59,17 @@ export class TabElection {
   }
 
   async #lead(turn: AbortController): Promise<void> {
+    // A lock that was on its way is given in spite of the abort.
+    if (this.#isOver(turn)) return;
     await this.#candidate.prepare();
-    if (this.#hasLeft || this.#turn !== turn || turn.signal.aborted) return;
+    if (this.#isOver(turn)) return;
     const released = new Promise<void>((resolve) => (this.#release = resolve));
     this.#candidate.lead();
     await released;
+  }
+
+  #isOver(turn: AbortController): boolean {
+    return this.#hasLeft || this.#turn !== turn || turn.signal.aborted;
   }
 
   #abdicate(): void {

@@ -17,6 +17,8 @@ const HEAD_TIME = 60_000;
 const SILENCE = 3;
 /** Failures in a row behind a redirect that a browser does not show. */
 const MAX_MISLED = 6;
+/** Milliseconds after which a connection has not failed, though no event came. */
+const STOOD = 10_000;
 /** Connections in a row that brought nothing, until the wait that they ask for is not enough. */
 const PATIENT_WITH = 3;
 /** Statuses below 500 that say nothing against a later attempt. */
@@ -170,6 +172,7 @@ class FetchSource {
         const reason = response.headers.get("SSE-Refused");
         if (reason === null)
             this.#opened();
+        const openedAt = performance.now();
         let cause;
         try {
             if (await this.#readEvents(response, parser))
@@ -183,7 +186,7 @@ class FetchSource {
         if (parser.fault !== null)
             return this.#over(noAnswer("Stream too large", parser.fault));
         if (reason === null)
-            this.#sink.lost();
+            this.#closed(openedAt);
         const error = reason === null ? this.#whyLost(cause) : refused(reason);
         if (parser.retry === null)
             return this.#lost(error);
@@ -196,6 +199,11 @@ class FetchSource {
     #opened() {
         this.#attempt = 0;
         this.#sink.opened();
+    }
+    #closed(openedAt) {
+        if (performance.now() - openedAt >= STOOD)
+            this.#failures = 0;
+        this.#sink.lost();
     }
     #whyLost(cause) {
         const { signal } = this.#abort;

@@ -19,6 +19,8 @@ const HEAD_TIME = 60_000;
 const SILENCE = 3;
 /** Failures in a row behind a redirect that a browser does not show. */
 const MAX_MISLED = 6;
+/** Milliseconds after which a connection has not failed, though no event came. */
+const STOOD = 10_000;
 /** Connections in a row that brought nothing, until the wait that they ask for is not enough. */
 const PATIENT_WITH = 3;
 /** Statuses below 500 that say nothing against a later attempt. */
@@ -168,6 +170,7 @@ class FetchSource implements Source {
     const parser = new EventParser(this.#lastEventId);
     const reason = response.headers.get("SSE-Refused");
     if (reason === null) this.#opened();
+    const openedAt = performance.now();
     let cause: unknown;
     try {
       if (await this.#readEvents(response, parser)) return "over";
@@ -176,7 +179,7 @@ class FetchSource implements Source {
     }
     if (this.#stopped) return "over";
     if (parser.fault !== null) return this.#over(noAnswer("Stream too large", parser.fault));
-    if (reason === null) this.#sink.lost();
+    if (reason === null) this.#closed(openedAt);
     const error = reason === null ? this.#whyLost(cause) : refused(reason);
     if (parser.retry === null) return this.#lost(error);
     this.#retry = told(parser.retry);
@@ -188,6 +191,11 @@ class FetchSource implements Source {
   #opened(): void {
     this.#attempt = 0;
     this.#sink.opened();
+  }
+
+  #closed(openedAt: number): void {
+    if (performance.now() - openedAt >= STOOD) this.#failures = 0;
+    this.#sink.lost();
   }
 
   #whyLost(cause: unknown): RouteError {

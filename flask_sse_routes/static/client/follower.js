@@ -1,4 +1,5 @@
 /** What every tab does: it hands on what the one that leads tells, in order and without a gap. */
+import { isWithin, STATE } from "./arrival.js";
 import { isLast } from "./source.js";
 import { errorOf } from "./tabs.js";
 /** Positions behind its own that a tab remembers. */
@@ -9,6 +10,10 @@ export class TabFollower {
     #sink;
     #after;
     #position = null;
+    #hasState = false;
+    /** The id of the state that this tab has got by itself, until the others are past it. */
+    #state = null;
+    #hasBegun = false;
     #passed = new Set();
     #isOpen = false;
     #steps = [];
@@ -17,22 +22,45 @@ export class TabFollower {
         this.#sink = sink;
         this.#after = after;
     }
-    /** The id of the last event that was handed on; `null` where no tab has led yet. */
+    /** The id of the last event that all tabs were told; `null` where no tab has led yet. */
     get position() {
         return this.#position;
+    }
+    /** From where this tab would go on by itself. */
+    get ownPosition() {
+        return this.#hasBegun ? (this.#state ?? this.#position ?? "") : "";
+    }
+    /** Whether the stream has begun with a state. */
+    get hasState() {
+        return this.#hasState;
     }
     get isOpen() {
         return this.#isOpen;
     }
     /** Go on with another leader, which is at this position. */
-    follow(position, isOpen) {
+    follow(position, isOpen, hasState) {
         this.#hand(() => {
-            if (this.#position === null)
+            this.#hasState ||= hasState;
+            if (this.#position === null) {
                 this.#moveTo(position);
+                if (hasState)
+                    return this.#join(isOpen);
+            }
             if (!this.#passed.has(position))
                 return this.#missed();
+            this.#hasBegun = true;
             return this.#pass({ what: isOpen ? "opened" : "lost" });
         });
+    }
+    /** What the others are told waits until this tab knows what they know. */
+    async #join(isOpen) {
+        const state = await this.#after.join();
+        if (state === null)
+            return this.#missed();
+        this.#hasBegun = true;
+        this.#state = state.id;
+        this.#turn(isOpen);
+        await this.#sink.event(state);
     }
     hear(told) {
         this.#hand(() => this.#pass(told));
@@ -92,6 +120,10 @@ export class TabFollower {
         if (!this.#passed.has(after))
             return this.#missed();
         this.#moveTo(event.id);
+        this.#hasState ||= event.event === STATE;
+        if (this.#state !== null && isWithin(event.id, this.#state))
+            return undefined;
+        this.#state = null;
         const room = this.#sink.event(event);
         if (isLast(event))
             this.#after.ended();

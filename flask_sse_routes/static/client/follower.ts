@@ -1,4 +1,5 @@
 /** What every tab does: it hands on what the one that leads tells, in order and without a gap. */
+import { isWithin, STATE } from "./arrival.js";
 import { isLast, type Sink, type WireEvent } from "./source.js";
 import { errorOf, type Told } from "./tabs.js";
 
@@ -9,8 +10,10 @@ const MAX_BEHIND = 1000;
 
 type Step = () => Promise<void> | undefined;
 
-/** What becomes of a tab that follows no more. */
+/** What a tab does besides following, and what becomes of it when it follows no more. */
 interface AfterFollowing {
+  /** It joins others, and has to have the state that they were told; `null` where it cannot. */
+  join(): Promise<WireEvent | null>;
   /** It has missed something, or cannot keep up. */
   missed(): void;
   /** The stream is over. */
@@ -21,6 +24,10 @@ export class TabFollower {
   readonly #sink: Sink;
   readonly #after: AfterFollowing;
   #position: string | null = null;
+  #hasState = false;
+  /** The id of the state that this tab has got by itself, until the others are past it. */
+  #state: string | null = null;
+  #hasBegun = false;
   #passed = new Set<string>();
   #isOpen = false;
   #steps: Step[] = [];
@@ -31,9 +38,19 @@ export class TabFollower {
     this.#after = after;
   }
 
-  /** The id of the last event that was handed on; `null` where no tab has led yet. */
+  /** The id of the last event that all tabs were told; `null` where no tab has led yet. */
   get position(): string | null {
     return this.#position;
+  }
+
+  /** From where this tab would go on by itself. */
+  get ownPosition(): string {
+    return this.#hasBegun ? (this.#state ?? this.#position ?? "") : "";
+  }
+
+  /** Whether the stream has begun with a state. */
+  get hasState(): boolean {
+    return this.#hasState;
   }
 
   get isOpen(): boolean {
@@ -41,12 +58,27 @@ export class TabFollower {
   }
 
   /** Go on with another leader, which is at this position. */
-  follow(position: string, isOpen: boolean): void {
+  follow(position: string, isOpen: boolean, hasState: boolean): void {
     this.#hand(() => {
-      if (this.#position === null) this.#moveTo(position);
+      this.#hasState ||= hasState;
+      if (this.#position === null) {
+        this.#moveTo(position);
+        if (hasState) return this.#join(isOpen);
+      }
       if (!this.#passed.has(position)) return this.#missed();
+      this.#hasBegun = true;
       return this.#pass({ what: isOpen ? "opened" : "lost" });
     });
+  }
+
+  /** What the others are told waits until this tab knows what they know. */
+  async #join(isOpen: boolean): Promise<void> {
+    const state = await this.#after.join();
+    if (state === null) return this.#missed();
+    this.#hasBegun = true;
+    this.#state = state.id;
+    this.#turn(isOpen);
+    await this.#sink.event(state);
   }
 
   hear(told: Told): void {
@@ -103,6 +135,9 @@ export class TabFollower {
   #event(after: string, event: WireEvent): Promise<void> | undefined {
     if (!this.#passed.has(after)) return this.#missed();
     this.#moveTo(event.id);
+    this.#hasState ||= event.event === STATE;
+    if (this.#state !== null && isWithin(event.id, this.#state)) return undefined;
+    this.#state = null;
     const room = this.#sink.event(event);
     if (isLast(event)) this.#after.ended();
     return room;

@@ -1,17 +1,22 @@
+/** What the tab that leads does: it reads the stream and tells all tabs what comes, itself too. */
+import { STATE } from "./arrival.js";
 import { failureOf } from "./tabs.js";
 export class SharedReader {
     #tell;
     #source;
     #position;
+    #hasState;
     #isOpen = false;
-    constructor(open, position, tell) {
+    constructor(open, { position, hasState }, tell) {
         this.#position = position;
+        this.#hasState = hasState;
         this.#tell = tell;
         tell(this.here("lead"));
         this.#source = open(position, this);
     }
     here(what = "here") {
-        return { what, position: this.#position, isOpen: this.#isOpen };
+        const [position, isOpen, hasState] = [this.#position, this.#isOpen, this.#hasState];
+        return { what, position, isOpen, hasState };
     }
     stop() {
         this.#source.stop();
@@ -30,6 +35,7 @@ export class SharedReader {
     event(event) {
         const after = this.#position;
         this.#position = event.id;
+        this.#hasState ||= event.event === STATE;
         this.#tell({ what: "event", after, event });
     }
     troubled(error) {

@@ -6,12 +6,13 @@
  * before it said, and goes on from there. A tab that has missed something all the same goes on
  * by a connection of its own.
  */
+import { askForState } from "./arrival.js";
 import { TabElection } from "./election.js";
 import { TabFollower } from "./follower.js";
 import { SharedReader } from "./leader.js";
 import { TabChannel } from "./tabs.js";
 /** Changes with what tabs tell each other: those of two versions do not share. */
-const SHARED_BY = "flask_sse_routes/1";
+const SHARED_BY = "flask_sse_routes/2";
 /** Milliseconds that the tab which reads may take to answer; up to twice that, so that not all ask at once. */
 const PATIENCE = 10_000;
 /** The source that all tabs with the same key have in common, where the browser can do that. */
@@ -40,12 +41,14 @@ class SharedSource {
     #leader = null;
     #hasHeard = false;
     #reader = null;
+    #leaving = new AbortController();
     #hasLeft = false;
     #own = null;
     constructor(name, open, sink) {
         this.#open = open;
         this.#sink = sink;
         this.#follower = new TabFollower(sink, {
+            join: () => askForState(open, this.#leaving.signal),
             missed: () => this.#goAlone(),
             ended: () => this.#leave(),
         });
@@ -64,8 +67,9 @@ class SharedSource {
         this.#own?.stop();
     }
     #lead() {
-        const position = this.#follower.position ?? "";
-        this.#reader = new SharedReader(this.#open, position, (told) => this.#channel.tell(told));
+        const { position, hasState } = this.#follower;
+        const begun = { position: position ?? "", hasState };
+        this.#reader = new SharedReader(this.#open, begun, (told) => this.#channel.tell(told));
     }
     #abdicate() {
         this.#reader?.stop();
@@ -89,6 +93,9 @@ class SharedSource {
         }
     }
     #heardAll() {
+        // On a closed channel no mark comes back.
+        if (this.#hasLeft)
+            return Promise.resolve();
         return new Promise((resolve) => {
             this.#marks.push(resolve);
             this.#channel.tell({ what: "mark" });
@@ -105,20 +112,20 @@ class SharedSource {
                 this.#channel.tell(this.#reader.here());
         }
         else if (what === "lead" || (what === "here" && this.#leader === null)) {
-            this.#follow(from, message.position, message.isOpen);
+            this.#follow(from, message);
         }
         else if (from === this.#leader) {
             this.#hasHeard = true;
             this.#follower.hear(message);
         }
     }
-    #follow(leader, position, isOpen) {
+    #follow(leader, { position, isOpen, hasState }) {
         this.#leader = leader;
         this.#hasHeard = true;
         // If the lock was taken from this tab, it is told so soon.
         if (leader !== this.#channel.id)
             this.#abdicate();
-        this.#follower.follow(position, isOpen);
+        this.#follower.follow(position, isOpen, hasState);
     }
     #goAlone() {
         if (this.#hasLeft)
@@ -126,10 +133,11 @@ class SharedSource {
         this.#leave();
         if (this.#follower.isOpen)
             this.#sink.lost();
-        this.#own = this.#open(this.#follower.position ?? "", this.#sink);
+        this.#own = this.#open(this.#follower.ownPosition, this.#sink);
     }
     #leave() {
         this.#hasLeft = true;
+        this.#leaving.abort();
         this.#follower.stop();
         clearInterval(this.#watch);
         this.#election.leave();

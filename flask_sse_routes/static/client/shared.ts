@@ -6,6 +6,7 @@
  * before it said, and goes on from there. A tab that has missed something all the same goes on
  * by a connection of its own.
  */
+import { askForState } from "./arrival.js";
 import { TabElection } from "./election.js";
 import { TabFollower } from "./follower.js";
 import { SharedReader } from "./leader.js";
@@ -13,7 +14,7 @@ import type { OpenSource, Sink, Source } from "./source.js";
 import { TabChannel, type TabMessage } from "./tabs.js";
 
 /** Changes with what tabs tell each other: those of two versions do not share. */
-const SHARED_BY = "flask_sse_routes/1";
+const SHARED_BY = "flask_sse_routes/2";
 /** Milliseconds that the tab which reads may take to answer; up to twice that, so that not all ask at once. */
 const PATIENCE = 10_000;
 
@@ -33,6 +34,9 @@ function hasTabs(): boolean {
     && Boolean(navigator?.locks);
 }
 
+/** Where the tab that reads is. */
+type Place = Extract<TabMessage, { what: "lead" | "here" }>;
+
 /** One tab's part: it may be told to read, and follows whoever does. */
 class SharedSource implements Source {
   readonly #open: OpenSource;
@@ -45,6 +49,7 @@ class SharedSource implements Source {
   #leader: string | null = null;
   #hasHeard = false;
   #reader: SharedReader | null = null;
+  readonly #leaving = new AbortController();
   #hasLeft = false;
   #own: Source | null = null;
 
@@ -52,6 +57,7 @@ class SharedSource implements Source {
     this.#open = open;
     this.#sink = sink;
     this.#follower = new TabFollower(sink, {
+      join: () => askForState(open, this.#leaving.signal),
       missed: () => this.#goAlone(),
       ended: () => this.#leave(),
     });
@@ -72,8 +78,9 @@ class SharedSource implements Source {
   }
 
   #lead(): void {
-    const position = this.#follower.position ?? "";
-    this.#reader = new SharedReader(this.#open, position, (told) => this.#channel.tell(told));
+    const { position, hasState } = this.#follower;
+    const begun = { position: position ?? "", hasState };
+    this.#reader = new SharedReader(this.#open, begun, (told) => this.#channel.tell(told));
   }
 
   #abdicate(): void {
@@ -96,6 +103,8 @@ class SharedSource implements Source {
   }
 
   #heardAll(): Promise<void> {
+    // On a closed channel no mark comes back.
+    if (this.#hasLeft) return Promise.resolve();
     return new Promise((resolve) => {
       this.#marks.push(resolve);
       this.#channel.tell({ what: "mark" });
@@ -109,30 +118,31 @@ class SharedSource implements Source {
     } else if (what === "ask") {
       if (this.#reader !== null) this.#channel.tell(this.#reader.here());
     } else if (what === "lead" || (what === "here" && this.#leader === null)) {
-      this.#follow(from, message.position, message.isOpen);
+      this.#follow(from, message);
     } else if (from === this.#leader) {
       this.#hasHeard = true;
       this.#follower.hear(message);
     }
   }
 
-  #follow(leader: string, position: string, isOpen: boolean): void {
+  #follow(leader: string, { position, isOpen, hasState }: Place): void {
     this.#leader = leader;
     this.#hasHeard = true;
     // If the lock was taken from this tab, it is told so soon.
     if (leader !== this.#channel.id) this.#abdicate();
-    this.#follower.follow(position, isOpen);
+    this.#follower.follow(position, isOpen, hasState);
   }
 
   #goAlone(): void {
     if (this.#hasLeft) return;
     this.#leave();
     if (this.#follower.isOpen) this.#sink.lost();
-    this.#own = this.#open(this.#follower.position ?? "", this.#sink);
+    this.#own = this.#open(this.#follower.ownPosition, this.#sink);
   }
 
   #leave(): void {
     this.#hasLeft = true;
+    this.#leaving.abort();
     this.#follower.stop();
     clearInterval(this.#watch);
     this.#election.leave();

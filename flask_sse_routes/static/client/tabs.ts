@@ -20,8 +20,11 @@ export type Told =
   | { what: "ask" }
   /** Comes back to the tab that sent it, after all that was told before. */
   | { what: "mark" }
-  /** Who reads and from where: `lead` says that it begins now. */
-  | { what: "lead" | "here"; position: string; isOpen: boolean }
+  /**
+   * Who reads and from where: `lead` says that it begins now; `hasState` whether the stream has
+   * begun with its state.
+   */
+  | { what: "lead" | "here"; position: string; isOpen: boolean; hasState: boolean }
   | { what: "opened" | "lost" }
   | { what: "retries"; notice: TabRetry }
   | { what: "event"; after: string; event: WireEvent }

@@ -71,7 +71,10 @@ export interface StreamOptions<E extends SseEvent = SseEvent> {
     | undefined;
   /** Any event. */
   onEvent?: ((event: E) => void) | undefined;
-  /** The stream failed for good, unless its `readyState` tells that it is tried again. */
+  /**
+   * The stream failed for good, unless its `readyState` tells that it is tried again: after an
+   * `error` event that does not end it, or without headers. Any other retry is `onRetry`'s alone.
+   */
   onError?: ((error: Error) => void) | undefined;
   /** The server has finished the stream; with what its handler returned. */
   onEnd?: ((data: unknown) => void) | undefined;
@@ -83,9 +86,9 @@ export interface StreamOptions<E extends SseEvent = SseEvent> {
     | undefined;
   /** Closes the stream, as `close()` does. */
   signal?: AbortSignal | undefined;
-  /** Where an earlier stream was left. */
+  /** Where an earlier stream was left; such a stream is not shared, whatever `shared` says. */
   lastEventId?: string | undefined;
-  /** One connection for all tabs of the browser. */
+  /** One connection for all tabs of the browser; with a `lastEventId`, one of its own. */
   shared?: boolean | undefined;
 }
 

@@ -77,6 +77,9 @@ for (const name of ["..", ".", "a/../b", "", null, undefined, {}]) {
 }
 assert.throws(() => url({}, { a: {} }), /a is no value that a URL can carry/);
 const half = "a\ud83d";
+for (const bad of [[[1, 2], [3]], [1, null, 2]]) {
+  assert.throws(() => url({}, { a: bad }), { name: "TypeError", message: /a is no value that a URL/ });
+}
 for (const bad of [half, [half]]) assert.throws(() => url({}, { a: bad }), /a holds a lone surrogate/);
 assert.throws(() => url(file, { name: half }), { name: "TypeError", message: /name holds a lone/ });
 assert.equal(url(file, { name: "\ud83d\ude00" }), "https://h/api/f/%F0%9F%98%80");
@@ -97,4 +100,31 @@ assert.deepEqual(repeated("1", "1", "1", "3"), [true, false, false, true]);
 for (let n = 0; n < 9000; n += 1) seen.isRepeated(`n${n}`);
 seen.reconnected();
 assert.deepEqual(repeated("n0", "n8999"), [false, true]);
+
+// A connection that stood has not failed, though it brought no event; one that did not, has.
+const { fetching } = await load("fetching");
+const clock = { now: 0 };
+performance.now = () => clock.now;
+Math.random = () => 0.5;
+const delays = (stood, times) => new Promise((resolve) => {
+  const told = [];
+  const quiet = async function* () {
+    yield utf8("retry: 100\nevent: ready\nid: 1\ndata: {}\n\n");
+    clock.now += stood;
+    yield utf8(": quiet\n\n");
+  };
+  const stream = { headers: { "Content-Type": "text/event-stream" } };
+  const fetch = async () => new Response(ReadableStream.from(quiet()), stream);
+  const nothing = () => undefined;
+  const retries = ({ delay }) => {
+    if (told.push(delay) < times) return;
+    source.stop();
+    resolve(told);
+  };
+  const sink = { opened: nothing, lost: nothing, retries, event: nothing, over: nothing };
+  const target = { url: new URL("http://h"), method: "GET", body: null };
+  const source = fetching(target, { fetch })("", sink);
+});
+assert.deepEqual(await delays(10_000, 6), [100, 100, 100, 100, 100, 100]);
+assert.deepEqual(await delays(9_999, 5), [100, 100, 100, 500, 900]);
 console.log("ok");
