@@ -21,7 +21,7 @@ from .errors import BrokerUnavailable, DeclarationError, StreamError
 from .extension import Placed, runtime_of, this_app
 from .hooks import AnyHook, Hook, flatten
 from .kinds import Call, get_kind
-from .routes import Route, bind, define_route
+from .routes import VARIABLE, Route, bind, define_route
 from .streams import PROCESS
 
 log = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ class RouteBlueprint(Blueprint):
         def add(state: BlueprintSetupState) -> None:
             hooks = (*_inherited_hooks(state), *route.hooks)
             rule = joined(state.url_prefix, route.rule)
+            kind.check_place(route, _variables(state, rule))
             runtime_of(state.app).place(Placed(_full_name(state), route, rule, hooks))
             try:
                 state.add_url_rule(route.rule, name, _view(route, hooks), methods=[route.method])
@@ -124,6 +125,13 @@ def _full_name(state: BlueprintSetupState) -> str:
     return f"{state.name_prefix}.{state.name}".lstrip(".")
 
 
+def _variables(state: BlueprintSetupState, rule: str) -> frozenset[str]:
+    """Return the variables that requests for a rule bring, from wherever they come."""
+    whole = f"{state.subdomain or ''}{rule}"
+    found = (variable["name"] for variable in VARIABLE.finditer(whole))
+    return frozenset({*found, *state.url_defaults})
+
+
 def _inherited_hooks(state: BlueprintSetupState) -> tuple[Hook, ...]:
     """Return the hooks of the blueprints around a route, from the outermost in."""
     hooks: list[Hook] = []
@@ -137,6 +145,7 @@ def _inherited_hooks(state: BlueprintSetupState) -> tuple[Hook, ...]:
 
 def _view(route: Route, hooks: tuple[Hook, ...]) -> Callable[..., Response]:
     kind = get_kind(route.kind, route.owner)
+    streams = kind.describe(route).streams
 
     def view(**_variables: Any) -> Response:
         app = this_app()
@@ -145,7 +154,7 @@ def _view(route: Route, hooks: tuple[Hook, ...]) -> Callable[..., Response]:
         actual = request._get_current_object()  # type: ignore[attr-defined]  # a proxy
         PROCESS.note(actual.environ)
         try:
-            return kind.respond(Call(app, runtime, route, all_hooks, actual))
+            return kind.respond(Call(app, runtime, route, all_hooks, actual, streams))
         except StreamError as error:
             raise _as_http(error) from error
         except BrokerUnavailable as error:

@@ -7,6 +7,7 @@ nor lists within lists have a form there.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -136,7 +137,7 @@ def unfillable(schema: Schema, components: dict[str, Schema], given: frozenset[s
     if members := choices(schema):
         faults = [unfillable(member, components, given) for member in members]
         return None if None in faults else faults[0]
-    if schema.get("type", "object") != "object" or {"const", "enum"} & schema.keys():
+    if not takes_fields(schema, components):
         return WHOLE
     fields = schema.get("properties", {})
     for name in schema.get("required", ()):
@@ -147,7 +148,28 @@ def unfillable(schema: Schema, components: dict[str, Schema], given: frozenset[s
 
 def reads_more(core_schema: Any) -> bool:
     """Tell whether a function of the app's takes part in reading: it may make much of a text."""
+    return calls_function(core_schema) or any(map(_asks_its_enum, _parts(core_schema)))
+
+
+def calls_function(core_schema: Any) -> bool:
+    """Tell whether validators of the app's are given what was sent, before it is read."""
     return any(each.get("type") in FUNCTIONS for each in _parts(core_schema))
+
+
+def takes_fields(schema: Schema, components: dict[str, Schema]) -> bool:
+    """Tell whether an input is an object, or may be one: fields come from several places."""
+    schema = resolve(schema, components)
+    if members := choices(schema):
+        return any(takes_fields(member, components) for member in members)
+    return schema.get("type", "object") == "object" and not {"const", "enum"} & schema.keys()
+
+
+def _asks_its_enum(part: dict[str, Any]) -> bool:
+    """Tell whether an enumeration of the app's says itself what values it does not know are."""
+    if part.get("type") != "enum":
+        return False
+    missing = part["cls"]._missing_
+    return missing.__func__ not in (enum.Enum._missing_.__func__, enum.Flag._missing_.__func__)  # type: ignore[attr-defined]  # of a class method
 
 
 def _parts(core_schema: Any) -> Iterator[dict[str, Any]]:

@@ -171,7 +171,6 @@ def bind(declared: Any, name: str) -> Route:
         returns=hints.get("return"),
     )
     _check_path_variables(route)
-    _check_query(route)
     return route
 
 
@@ -297,12 +296,11 @@ def _check_path_variables(route: Route) -> None:
             )
 
 
-def _check_query(route: Route) -> None:
-    """Refuse input that no query string could bring."""
+def check_query(route: Route, given: frozenset[str]) -> None:
+    """Refuse input that no query string could bring; `given` are the fields that the URL has."""
     found = route.input_schema
     if found is None or route.method in BODY_METHODS or reads_more(found.adapter.core_schema):
         return
-    given = frozenset(variable["name"] for variable in VARIABLE.finditer(route.rule))
     name = unfillable(found.document, found.document.get("$defs", {}), given)
     if name is None:
         return

@@ -13,14 +13,15 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import GetJsonSchemaHandler, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError, to_json
 
 from .errors import DeclarationError, InputError, OutputError
+from .input_fields import Fields
 
 Fallback = Callable[[Any], Any] | None
 
@@ -39,21 +40,20 @@ def dump(value: Any, fallback: Fallback = None) -> bytes:
 class InputSchema:
     """What a route takes: a type, and how a request's fields map onto it."""
 
-    def __init__(self, type_: Any, adapter: TypeAdapter[Any], document: dict[str, Any]) -> None:
+    def __init__(self, adapter: TypeAdapter[Any], document: dict[str, Any]) -> None:
         self.adapter = adapter
         self.document = document
-        properties = _properties(document, document)
-        for names in _alias_choices(type_):
-            known: dict[str, Any] = next((properties[n] for n in names if n in properties), {})
-            properties.update(dict.fromkeys(names, known))
-        self.fields = frozenset(properties)
-        self._lists = frozenset(n for n, part in properties.items() if _is_array(part, document))
+        found = Fields(adapter.core_schema, document)
+        self.fields = frozenset(found.parts)
+        self._lists = found.lists()
+        self._texts = found.readers()
+        self._others = found.others()
 
     @classmethod
     def of_type(cls, owner: str, type_: Any) -> InputSchema:
         """Build the schema of an `input=` type; `owner` names the route in errors."""
-        adapter = _adapter(owner, "input", type_)
-        return cls(type_, adapter, _document(owner, "input", adapter, "validation"))
+        adapter = _adapter(owner, "input", _by_name(type_))
+        return cls(adapter, _document(owner, "input", adapter, "validation"))
 
     @classmethod
     def of_parameters(
@@ -70,8 +70,15 @@ class InputSchema:
     def collect(self, values: Any) -> dict[str, Any]:
         """Read a query string or form: a repeated key fills a list, else its first value counts."""
         return {
-            key: values.getlist(key) if key in self._lists else values.get(key) for key in values
+            key: self._texts[key].values(values.getlist(key))
+            if key in self._lists
+            else self.value(key, values.get(key))
+            for key in values
         }
+
+    def value(self, name: str, text: Any) -> Any:
+        """Return what the text of a single field stands for, see `Texts`."""
+        return self._texts.get(name, self._others).value(text)
 
     def validate(self, data: Any) -> Any:
         """Return the input object. Raises `InputError`."""
@@ -142,36 +149,37 @@ def _document(owner: str, what: str, adapter: TypeAdapter[Any], mode: Any) -> di
         raise DeclarationError(f"{owner}: {what} has no JSON schema: {first}") from error
 
 
-def _resolve(part: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-    reference = part.get("$ref")
-    if reference is None:
-        return part
-    return typing.cast("dict[str, Any]", document["$defs"][reference.rpartition("/")[2]])
+class _ByName:
+    """Has a named tuple described as an object: its fields come by their names."""
+
+    def __init__(self, type_: Any) -> None:
+        self._type = type_
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        row = handler.resolve_ref_schema(handler(core_schema))
+        names, defaults = self._type._fields, self._type._field_defaults
+        return {
+            "title": self._type.__name__,
+            "type": "object",
+            "properties": dict(zip(names, row.get("prefixItems", ()), strict=True)),
+            "required": [name for name in names if name not in defaults],
+            "additionalProperties": False,
+        }
 
 
-def _properties(part: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of an object, or of all objects of a union."""
-    part = _resolve(part, document)
-    found = dict(part.get("properties", {}))
-    for choice in _choices(part):
-        found.update(_properties(choice, document))
-    return found
+def _by_name(type_: Any) -> Any:
+    """Return a type of input with its named tuples, which pydantic reads from objects too."""
+    members = union_members(type_)
+    if not any(map(_is_named_tuple, members)):
+        return type_
+    named = (Annotated[m, _ByName(m)] if _is_named_tuple(m) else m for m in members)
+    return typing.Union[tuple(named)]  # noqa: UP007  # of members that are known now only
 
 
-def _alias_choices(type_: Any) -> Iterator[list[str]]:
-    """Yield the names that a model's field may have; a JSON schema knows only the first."""
-    for field in getattr(type_, "model_fields", {}).values():
-        if isinstance(field.validation_alias, AliasChoices):
-            yield [name for name in field.validation_alias.choices if isinstance(name, str)]
-
-
-def _choices(part: dict[str, Any]) -> list[dict[str, Any]]:
-    return part.get("anyOf") or part.get("oneOf") or part.get("allOf") or []
-
-
-def _is_array(part: dict[str, Any], document: dict[str, Any]) -> bool:
-    part = _resolve(part, document)
-    return part.get("type") == "array" or any(_is_array(c, document) for c in _choices(part))
+def _is_named_tuple(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, tuple) and hasattr(type_, "_fields")
 
 
 def type_hints(owner: str, function: Callable[..., Any]) -> dict[str, Any]:

@@ -74,14 +74,16 @@ def test_metrics_are_plausible(app: Flask) -> None:
 def test_what_was_measured_comes_first(app: Flask) -> None:
     with sse_client(app).open("/api/metrics") as stream:
         assert stream.json() == {
+            "latest": None,
             "figures": list(FIGURES),
             "points": {"at": [], "rows": []},
             "spans": {"at": [], "low": [], "mean": [], "high": []},
         }
         measured = [stream.json() for _ in range(3)]
     with sse_client(app).open("/api/metrics") as stream:
-        rows = stream.json()["points"]["rows"]
-    assert rows[:3] == [figures(metrics) for metrics in measured]
+        before = stream.json()
+    assert before["points"]["rows"][:3] == [figures(metrics) for metrics in measured]
+    assert before["latest"]["at"] >= measured[-1]["at"]
 
 
 def test_streams_share_one_measurement(app: Flask) -> None:
@@ -202,6 +204,7 @@ def test_past_has_what_is_recent_in_order(app: Flask) -> None:
     assert len(found.points.rows) == 3
     assert found.spans.at == [stamps[0], stamps[1], stamps[2], stamps[4]]
     assert found.spans.high == [row] * 4
+    assert found.latest is None
     assert len(json.dumps(found.model_dump())) < 4000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, Union
 
@@ -93,6 +94,13 @@ def limited(type_: Any, **limits: Any) -> Any:
 
 
 Level = Literal["a", "b"]
+
+
+class Named(enum.Enum):
+    a = "a"
+    b = "b"
+
+
 # Old fields, new fields, and what is told: what breaks, and what does not.
 INPUTS: list[tuple[Any, Any, list[str], list[str]]] = [
     ({}, {"x": int}, ["x is new and required"], []),
@@ -180,6 +188,41 @@ INPUTS: list[tuple[Any, Any, list[str], list[str]]] = [
     ),
     ({"x": Literal[1, 5]}, {"x": limited(int, ge=2)}, ["x no longer takes 1"], []),
     ({"x": Literal["a", "bc"]}, {"x": limited(str, min_length=2)}, ['x no longer takes "a"'], []),
+    # The same values, in other words.
+    ({"x": bool}, {"x": Literal[True, False]}, [], []),
+    ({"x": Literal[True, False]}, {"x": bool}, [], []),
+    ({"x": bool}, {"x": Literal[True]}, ["x no longer takes false"], []),
+    ({"x": Level}, {"x": Literal["a"] | Literal["b"]}, [], []),
+    ({"x": Named}, {"x": Literal["a"] | Literal["b"]}, [], []),
+    ({"x": Literal["a"] | Literal["b"]}, {"x": Named}, [], []),
+    ({"x": Level | int}, {"x": Literal["a"] | int}, ['x no longer takes "b"'], []),
+    ({"x": bool | Level}, {"x": Level}, ["x no longer takes boolean"], []),
+    ({"x": Literal[1, 2]}, {"x": Literal[True, 2]}, ["x no longer takes 1"], []),
+]
+# As those, but what only a body can carry.
+BODIES: list[tuple[Any, Any, list[str], list[str]]] = [
+    ({"x": Literal["a"] | None}, {"x": Literal["a", None]}, [], []),
+    ({"x": Literal["a", None]}, {"x": Literal["a"] | None}, [], []),
+    ({"x": bool | None}, {"x": Literal[True, False, None]}, [], []),
+    ({"x": Level | None}, {"x": Level}, ["x no longer takes null"], []),
+    (
+        {"x": dict[str, int]},
+        {"x": limited(dict[str, int], min_length=1)},
+        ["x no longer takes fewer than 1 fields"],
+        [],
+    ),
+    (
+        {"x": limited(dict[str, int], max_length=3)},
+        {"x": limited(dict[str, int], max_length=2)},
+        ["x no longer takes more than 2 fields"],
+        [],
+    ),
+    (
+        {"x": limited(dict[str, int], min_length=1)},
+        {"x": dict[str, int]},
+        [],
+        ["x now takes fewer than 1 fields"],
+    ),
 ]
 
 
@@ -197,6 +240,13 @@ def test_input(
     found = lines(old, new, breaking=False)
     assert found == told(compatible, "input") or breaking
     assert set(told(compatible, "input")) <= set(found)
+
+
+@pytest.mark.parametrize(("before", "after", "breaking", "compatible"), BODIES)
+def test_input_of_a_body(
+    before: Any, after: Any, breaking: list[str], compatible: list[str]
+) -> None:
+    test_input("POST", before, after, breaking, compatible)
 
 
 OUTPUTS: list[tuple[Any, Any, list[str]]] = [

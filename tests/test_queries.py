@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import enum
 import json
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal, NamedTuple, Optional
 
 import pytest
 from flask import Flask
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Json, RootModel, TypeAdapter
 from typing_extensions import NotRequired, TypedDict
+from werkzeug.routing import BaseConverter
 
-from flask_sse_routes import DeclarationError, RouteBlueprint, define_route
+from flask_sse_routes import (
+    Call,
+    DeclarationError,
+    Kind,
+    Route,
+    RouteBlueprint,
+    define_route,
+    kinds,
+)
 from flask_sse_routes.queries import carried
+from flask_sse_routes.schema import InputSchema
 
 
 class Point(BaseModel):
@@ -74,7 +85,7 @@ def test_null_may_be_kept_as_another_word_for_nothing() -> None:
 
 def declare(method: str = "GET", handler: Any = None, **options: Any) -> None:
     route = define_route(handler or (lambda input: 1), method=method, **options)
-    RouteBlueprint("api", __name__, {"it": route})
+    Flask(__name__).register_blueprint(RouteBlueprint("api", __name__, {"it": route}))
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
@@ -166,3 +177,102 @@ def test_variables_of_a_prefix_are_no_input_unless_it_has_them() -> None:
     assert client.get("/acme/strict?word=a").json == "a"
     assert client.get("/acme/counts?a=1").json == {"a": 1}
     assert client.get("/acme/org").json == "acme"
+
+
+class TenantConverter(BaseConverter):
+    def to_python(self, value: str) -> Any:
+        return Point(x=len(value))
+
+
+def of_tenant(tenant: Point) -> int:
+    return tenant.x
+
+
+def tenants() -> Flask:
+    app = Flask(__name__)
+    app.url_map.converters["tenant"] = TenantConverter
+    return app
+
+
+def test_a_prefix_fills_what_no_query_can() -> None:
+    app = tenants()
+    blueprint = RouteBlueprint("api", __name__, {"it": define_route(of_tenant)})
+    app.register_blueprint(blueprint, url_prefix="/<tenant:tenant>")
+    assert app.test_client().get("/acme/it").json == 4
+
+
+def test_a_prefix_around_a_nested_blueprint_fills_it_too() -> None:
+    app = tenants()
+    outer = RouteBlueprint("outer", __name__, url_prefix="/<tenant:tenant>")
+    outer.register_blueprint(RouteBlueprint("api", __name__, {"it": define_route(of_tenant)}))
+    app.register_blueprint(outer)
+    assert app.test_client().get("/acme/it").json == 4
+
+
+def test_url_defaults_fill_it_too() -> None:
+    app = Flask(__name__)
+    blueprint = RouteBlueprint("api", __name__, {"it": define_route(of_tenant)})
+    app.register_blueprint(blueprint, url_defaults={"tenant": Point(x=3)})
+    assert app.test_client().get("/it").json == 3
+
+
+def test_another_prefix_does_not() -> None:
+    blueprint = RouteBlueprint("api", __name__, {"it": define_route(of_tenant)})
+    with pytest.raises(DeclarationError, match="cannot carry 'tenant'"):
+        tenants().register_blueprint(blueprint, url_prefix="/<tenant:other>")
+
+
+class Corner(enum.Enum):
+    north = (0, 1)
+    south = (0, -1)
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        return cls.__members__.get(str(value))
+
+
+class Side(enum.Enum):
+    left = (0, 1)
+
+
+def test_an_enumeration_may_read_a_text_itself() -> None:
+    def handler(corner: Corner) -> str:
+        return corner.name
+
+    app = Flask(__name__)
+    app.register_blueprint(RouteBlueprint("api", __name__, {"it": define_route(handler)}))
+    assert app.test_client().get("/it?corner=south").json == "south"
+
+    def other(side: Side) -> str:
+        return side.name
+
+    with pytest.raises(DeclarationError, match="cannot carry 'side'"):
+        declare(handler=other)
+
+
+class Pair(NamedTuple):
+    a: int
+    b: str = "none"
+
+
+def test_a_named_tuple_is_described_by_its_fields() -> None:
+    schema = InputSchema.of_type("it", Pair).document
+    assert schema["type"] == "object"
+    assert list(schema["properties"]) == ["a", "b"]
+    assert schema["required"] == ["a"]
+    assert schema["properties"]["b"]["default"] == "none"
+    assert InputSchema.of_type("it", Pair).fields == {"a", "b"}
+
+
+class Ears(Kind):
+    """A kind that does not read the query."""
+
+    def check_place(self, route: Route, variables: frozenset[str]) -> None: ...
+
+    def respond(self, call: Call) -> Any:
+        return call.app.response_class("heard")
+
+
+def test_a_kind_that_reads_no_query_takes_any_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(kinds._KINDS, "ears", Ears())
+    declare(input=Points, kind="ears")

@@ -8,9 +8,10 @@ a type allows.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
-from ..queries import CHOICES, carried, choices, component_of
+from ..queries import CHOICES, carried, choices, component_of, takes_fields
 from .catalogue import Catalogue, Operation, Variable
 from .components import references
 from .definitions import TEMPLATE, Definitions, Schema
@@ -20,6 +21,23 @@ from .parameters import CONVERTERS
 
 EMPTY = "An empty list is the same as none: the default applies."
 EMPTY_REQUIRED = "An empty list is the same as none, and cannot be sent."
+LEFT_OUT = "{} is not here: its input is no object, which could hold the variables of its path."
+
+
+def callable_part(catalogue: Catalogue) -> tuple[Catalogue, list[str]]:
+    """Return what clients can call, and a sentence about each operation that they cannot."""
+    kept = [operation for operation in catalogue.operations if _is_callable(operation)]
+    left_out = [o for o in catalogue.operations if not _is_callable(o)]
+    told = [LEFT_OUT.format(operation.name) for operation in left_out]
+    return replace(catalogue, operations=tuple(kept)), told
+
+
+def _is_callable(operation: Operation) -> bool:
+    """Tell whether clients can give all that a URL needs: they take its variables from objects."""
+    schema = operation.route.input_schema
+    if schema is None or not operation.variables:
+        return True
+    return takes_fields(schema.document, schema.document.get("$defs", {}))
 
 
 def client_definitions(catalogue: Catalogue) -> Definitions:
@@ -158,8 +176,10 @@ class _Input:
         """Return the schema of what is no object, or of what can be anything."""
         if {"type", "const", "enum", "allOf"}.isdisjoint(schema):
             return {**self._path(), "additionalProperties": True} if self._variables else schema
-        if "allOf" not in schema and (self._in_query or schema.get("type") == "null"):
-            return None
+        if "allOf" not in schema:
+            # What is no object can hold neither fields nor variables.
+            unfit = self._in_query or self._variables or schema.get("type") == "null"
+            return None if unfit else schema
         return {"allOf": [schema, self._path()]} if self._variables else schema
 
     def _path(self) -> Schema:

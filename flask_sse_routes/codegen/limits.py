@@ -22,13 +22,15 @@ BEYOND = {
     "maxLength": "texts longer than {}",
     "minItems": "fewer than {} items",
     "maxItems": "more than {} items",
+    "minProperties": "fewer than {} fields",
+    "maxProperties": "more than {} fields",
     "pattern": "texts that do not match {}",
     "format": "what is no {}",
     "multipleOf": "what is no multiple of {}",
 }
 LEAST = ("minimum", "exclusiveMinimum")
 MOST = ("maximum", "exclusiveMaximum")
-SIZES = ("minLength", "maxLength", "minItems", "maxItems")
+SIZES = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
 FORMS = ("pattern", "format")
 
 
@@ -75,11 +77,19 @@ def _bound(schema: Schema, key: str, sign: int, integers: bool) -> Bound:
 
 def _sizes(wide: Schema, narrow: Schema) -> Iterator[str]:
     for key in SIZES:
-        limit, found = wide.get(key), narrow.get(key)
+        limit, found = wide.get(key), narrow.get(key, _own_size(narrow, key))
         if limit is None or (key.startswith("min") and limit == 0):
             continue
         if found is None or (found > limit if key.startswith("max") else found < limit):
             yield BEYOND[key].format(limit)
+
+
+def _own_size(schema: Schema, key: str) -> int | None:
+    """Return how many fields an object has by their names."""
+    if key == "minProperties":
+        return len(schema.get("required", ()))
+    closed = key == "maxProperties" and schema.get("additionalProperties") is False
+    return len(schema.get("properties", {})) if closed else None
 
 
 def _is_multiple(narrow: Schema, step: Fraction, integers: bool) -> bool:

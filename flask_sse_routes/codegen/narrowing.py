@@ -18,6 +18,8 @@ Schema = dict[str, Any]
 Document = dict[str, Any]
 # So many differences within a type are told where it occurs again.
 AGAIN = 8
+# Types whose values are few.
+VALUES: dict[str, list[Any]] = {"null": [None], "boolean": [True, False]}
 TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 
 
@@ -71,10 +73,21 @@ class Comparison:
             yield from self._once(self._plain, allowed[0], found[0], where)
             return
         for member in found:
-            tried = [list(self._once(self._plain, each, member, where)) for each in allowed]
-            if all(tried):
-                alike = [t for t, each in zip(tried, allowed, strict=True) if _alike(each, member)]
-                yield from alike[0] if len(alike) == 1 else [Gap(where, "value", named(member))]
+            values = _split(member)
+            amiss = [each for each in values if all(self._tried(allowed, each, where))]
+            if len(amiss) < len(values):
+                yield from (Gap(where, "value", named(each)) for each in amiss)
+            else:
+                yield from self._amiss(allowed, member, where)
+
+    def _amiss(self, allowed: list[Schema], member: Schema, where: str) -> list[Gap]:
+        """Return why a member of a union fits none of the other's."""
+        tried = self._tried(allowed, member, where)
+        alike = [gaps for gaps, each in zip(tried, allowed, strict=True) if _alike(each, member)]
+        return alike[0] if len(alike) == 1 else [Gap(where, "value", named(member))]
+
+    def _tried(self, allowed: list[Schema], member: Schema, where: str) -> list[list[Gap]]:
+        return [list(self._once(self._plain, each, member, where)) for each in allowed]
 
     def _members(self, document: Document, schema: Schema) -> list[Schema]:
         """Return the members of a union, and of the unions in it, or the schema alone."""
@@ -187,6 +200,21 @@ def _listed(schema: Schema) -> list[Any] | None:
     return [schema["const"]] if "const" in schema else schema.get("enum")
 
 
+def _split(schema: Schema) -> list[Schema]:
+    """Return one schema for each value that a schema lists, or the schema alone."""
+    values = _all_values(schema)
+    if values is None or len(values) < 2:
+        return [schema]
+    rest = {key: value for key, value in schema.items() if key not in ("enum", "type")}
+    return [{**rest, "const": value} for value in values]
+
+
+def _all_values(schema: Schema) -> list[Any] | None:
+    """Return all values that a schema allows, `None` where they cannot be listed."""
+    values = _listed(schema)
+    return VALUES.get(schema.get("type", "")) if values is None else values
+
+
 def _types(schema: Schema) -> frozenset[str]:
     type_ = schema.get("type")
     if isinstance(type_, str):
@@ -215,13 +243,13 @@ def _alike(wide: Schema, narrow: Schema) -> bool:
 
 
 def _values(wide: Schema, narrow: Schema, where: str) -> Iterator[Gap]:
-    allowed, found = _listed(wide), _listed(narrow)
+    allowed, found = _listed(wide), _all_values(narrow)
     if allowed is None:
         return
     if found is None:
         yield Gap(where, "value", f"all but {named(wide)}")
     for value in found or ():
-        if value not in allowed:
+        if not any(value == each and _type_of(value) == _type_of(each) for each in allowed):
             yield Gap(where, "value", _shown(value))
 
 

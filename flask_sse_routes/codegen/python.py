@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from .catalogue import Catalogue
 from .header import header
-from .inputs import client_definitions
+from .inputs import callable_part, client_definitions
 from .names import Names, component_names, words_of
 from .namespaces import Namespace
 from .py_methods import Method, Methods
@@ -77,6 +77,7 @@ RESERVED = (
 
 def python_file(catalogue: Catalogue, blueprint: str) -> str:
     """Return the text of the file."""
+    catalogue, left_out = callable_part(catalogue)
     definitions = client_definitions(catalogue)
     # A class that has a method of a type's name could not mean the type any more.
     spoken = {part for operation in catalogue.operations for part in operation.name.split(".")}
@@ -86,7 +87,7 @@ def python_file(catalogue: Catalogue, blueprint: str) -> str:
     made = {operation.name: methods.of(operation) for operation in catalogue.operations}
     classes = list(_classes(catalogue, made, names))
     parts = [
-        f"{_head(blueprint)}\n{_IMPORTS}",
+        f"{_head(blueprint, left_out)}\n{_IMPORTS}",
         *(types.declaration(name) for name in sorted(definitions.components)),
         _RESET,
         *methods.declarations,
@@ -97,9 +98,9 @@ def python_file(catalogue: Catalogue, blueprint: str) -> str:
     return "\n\n".join(parts)
 
 
-def _head(blueprint: str) -> str:
-    made, advice = header("python", blueprint)
-    return f'"""{made}\n\n{advice}\n"""\n\n{_PRAGMAS}'
+def _head(blueprint: str, left_out: list[str]) -> str:
+    told = "\n\n".join((*header("python", blueprint), *left_out))
+    return f'"""{told}\n"""\n\n{_PRAGMAS}'
 
 
 class Side(NamedTuple):

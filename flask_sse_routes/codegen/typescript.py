@@ -9,7 +9,7 @@ import json
 
 from .catalogue import Catalogue, Operation
 from .header import header
-from .inputs import client_definitions
+from .inputs import callable_part, client_definitions
 from .names import Names, component_names, operation_name, words_of
 from .namespaces import Namespace
 from .runtime import runtime
@@ -51,6 +51,7 @@ def typescript_file(catalogue: Catalogue, blueprint: str) -> str:
 
 class _TypeScriptFile:
     def __init__(self, catalogue: Catalogue) -> None:
+        catalogue, self._left_out = callable_part(catalogue)
         self._catalogue = catalogue
         self._runtime = runtime("ts")
         self._definitions = client_definitions(catalogue)
@@ -63,7 +64,8 @@ class _TypeScriptFile:
         }
 
     def text(self, blueprint: str) -> str:
-        head = "".join(f"// {line}\n" for line in header("typescript", blueprint))
+        told = (*header("typescript", blueprint), *self._left_out)
+        head = "".join(f"// {line}\n" for line in told)
         parts = [
             f"{head}/* eslint-disable */\n",
             *(self._types.declaration(name) for name in sorted(self._types.components)),

@@ -1,7 +1,8 @@
 """What a kind of route is: one object with `check`, `respond`, `describe` and its options.
 
-Floor 2. `check` runs when a route is added to a blueprint, `respond` for every request,
-inside the request context, `describe` when documents and clients are made.
+Floor 2. `check` runs when a route is added to a blueprint, `check_place` when the blueprint is
+registered, `respond` for every request, inside the request context, `describe` when a blueprint
+is registered, and when documents and clients are made.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ..context import Context
 from ..errors import DeclarationError, InputError
 from ..hooks import Hook, HookRun
 from ..problems import InvalidInput
-from ..routes import BODY_METHODS, Route
+from ..routes import BODY_METHODS, Route, check_query
 from ..schema import Fallback
 from ..streams import Streams
 
@@ -67,6 +68,8 @@ class Call:
     route: Route
     hooks: tuple[Hook, ...]
     request: Request
+    # Whether the answer is a stream, whose transport has a word of its own in the query.
+    streams: bool = False
 
     def context(self) -> Context:
         """Return a new context for this call."""
@@ -96,13 +99,13 @@ class Call:
         """Return those that the input has: a blueprint's prefix may have others."""
         schema = self.route.input_schema
         assert schema is not None
-        return {name: value for name, value in found.items() if name in schema.fields}
+        return {n: schema.value(n, value) for n, value in found.items() if n in schema.fields}
 
     def _query(self) -> dict[str, Any]:
         schema = self.route.input_schema
         assert schema is not None
         data = schema.collect(self.request.args)
-        if "last_event_id" not in schema.fields:
+        if self.streams and "last_event_id" not in schema.fields:
             data.pop("last_event_id", None)  # the transport's own, see context.last_event_id
         return data
 
@@ -158,6 +161,15 @@ class Kind:
             if name not in self.options:
                 raise DeclarationError(self._unknown(route, name))
         return replace(route, options={**self.options, **route.options})
+
+    def check_place(self, route: Route, variables: frozenset[str]) -> None:
+        """Refuse what cannot work where the route is; it runs when its blueprint is registered.
+
+        `variables` are those of the whole URL, with the prefixes around the route. By default a
+        query string has to be able to bring the input of a GET or DELETE. Raises
+        `DeclarationError`.
+        """
+        check_query(route, variables)
 
     def respond(self, call: Call) -> Response:
         """Answer a request."""
