@@ -1,12 +1,13 @@
 """What `flask sse doctor` asks of a running server: facts, and a stream with events at known times.
 
 Floor 2. Below each blueprint's prefix, for whoever shows a token that was signed with the app's
-`SECRET_KEY` within the last minute; everybody else, and everybody where there is no such key, gets
-404. Nothing of the app runs or is told: only how its server is set up.
+`SECRET_KEY` within the last minute; to everybody else, and to everybody where there is no such key,
+a GET answers 404. Nothing of the app runs or is told: only how its server is set up.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import ssl
 import sys
@@ -50,7 +51,8 @@ class Facts(NamedTuple):
     """How the process that answered is set up, and how the question reached it.
 
     `worker` is `sync`, `threads`, `gevent` or `SSEWorker`; `named` tells whether the client's
-    address is one of those that the proxies have named, or nobody has named any.
+    address is one of those that the proxies have named, or nobody has named any: `None` where the
+    client and the proxy may be one machine.
     """
 
     nonce: str
@@ -61,7 +63,7 @@ class Facts(NamedTuple):
     tls: bool
     descriptors: int | None
     last_event_id: bool
-    named: bool
+    named: bool | None
 
 
 def sign(app: Flask, order: Order) -> str | None:
@@ -132,9 +134,19 @@ def _worker(environ: dict[str, Any]) -> str:
     return "threads" if environ.get("wsgi.multithread") else "sync"
 
 
-def _is_named(environ: dict[str, Any]) -> bool:
-    said = environ.get("HTTP_X_FORWARDED_FOR", "")
-    return not said or environ.get("REMOTE_ADDR") in {each.strip() for each in said.split(",")}
+def _is_named(environ: dict[str, Any]) -> bool | None:
+    said, address = environ.get("HTTP_X_FORWARDED_FOR", ""), environ.get("REMOTE_ADDR", "")
+    if not said or address not in {each.strip() for each in said.split(",")}:
+        return not said
+    before = environ.get("werkzeug.proxy_fix.orig", {}).get("REMOTE_ADDR", address)
+    return None if before == address and _is_near(address) else True
+
+
+def _is_near(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_private
+    except ValueError:
+        return False
 
 
 class _ProbeCall(Call):

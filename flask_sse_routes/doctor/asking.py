@@ -29,6 +29,10 @@ class Unreachable(Exception):
     """Nothing answers at the URL."""
 
 
+class Redirected(Exception):
+    """What answers at the URL sends clients to another server."""
+
+
 class Probe(NamedTuple):
     """Where the running app answers the doctor, and what it says of itself."""
 
@@ -44,7 +48,7 @@ class Documented(NamedTuple):
 
 
 def find_probe(target: Target, app: Flask | None, tick: Tick) -> Probe | None:
-    """Look for the app's probe. Raises `Unreachable`."""
+    """Look for the app's probe. Raises `Unreachable` or `Redirected`."""
     for place in places(target, app):
         nonce = secrets.token_hex(8)
         token = sign(app, Order("facts", nonce)) if app is not None else None
@@ -57,16 +61,15 @@ def find_probe(target: Target, app: Flask | None, tick: Tick) -> Probe | None:
     return None
 
 
-def find_stream(target: Target, app: Flask | None, tick: Tick) -> str | None:
-    """Return the URL's own path if a stream is there, or that of one that anybody may open."""
+def find_streams(target: Target, app: Flask | None, tick: Tick) -> list[str]:
+    """Return the URL's own path if a stream is there, or those that anybody may open."""
     for place in places(target, app):
         streams = list(streams_of(fetch(target, f"{place}/openapi.json", tick)))
         if any(f"{place}{stream.path}" == target.path for stream in streams):
-            return target.path + target.query
-        for stream in streams:
-            if stream.is_open:
-                return f"{place}{stream.path}"
-    return None
+            return [target.path + target.query]
+        if found := [f"{place}{stream.path}" for stream in streams if stream.is_open]:
+            return found
+    return []
 
 
 def places(target: Target, app: Flask | None) -> list[str]:
@@ -83,7 +86,10 @@ def places(target: Target, app: Flask | None) -> list[str]:
 
 
 def fetch(target: Target, path: str, tick: Tick, headers: dict[str, str] | None = None) -> Any:
-    """Return the JSON document at a path; `None` where there is none. Raises `Unreachable`."""
+    """Return the JSON document at a path; `None` where there is none.
+
+    Raises `Unreachable` or `Redirected`.
+    """
     watch = Watch(Exchange(target, path, {"Accept": "application/json", **(headers or {})}))
     try:
         watch.until(lambda: watch.is_stream, PATIENCE, tick)
@@ -108,7 +114,8 @@ def _refuse_elsewhere(target: Target, watch: Watch) -> None:
     if parts is None or not parts.hostname or not parts.scheme:
         return
     if (parts.scheme, parts.hostname) != (target.scheme, target.host):
-        raise Unreachable(f"it sends clients to {parts.scheme}://{parts.hostname}, look there")
+        port = f":{parts.port}" if parts.port is not None else ""
+        raise Redirected(f"{parts.scheme}://{parts.hostname}{port}")
 
 
 def streams_of(document: Any) -> Iterator[Documented]:

@@ -14,13 +14,17 @@ from typing import Any
 
 from ..brokers import REDIS_SCHEMES
 from .deployment import Deployment
-from .finding import WARNING, Finding, found
+from .finding import NOTE, WARNING, Finding, found
 from .handlers import named_by
 from .masks import masked
 
-# Kinds of file systems that lie on another machine, or are shared with one.
+# Kinds of file systems that lie on another machine, or are shared with one. Of those in user space
+# that are named nowhere here, most lie on a disk.
 NETWORK = re.compile(
-    r"nfs\d?|cifs|smb\w*|9p|afs|ceph|glusterfs|lustre|gfs2?|ocfs2|fuse\.(?!\w*zfs).+"
+    r"nfs\d?|cifs|smb\w*|9p|virtiofs|vboxsf|vmhgfs|prl_fs|afs|coda|davfs|ceph|glusterfs|lustre"
+    r"|beegfs|gpfs|panfs|pvfs2|orangefs|gfs2?|ocfs2"
+    r"|fuse\.(sshfs|nfs|smb|cifs|ceph|gluster|lustre|mfs|moosefs|lizardfs|seaweed|weed|juicefs"
+    r"|rclone|s3|goofys|mountpoint|gcs|blobfuse|davfs|curlftpfs|vmhgfs|grpcfuse|gpfs|orangefs).*"
 )
 # What handlers name that use channels.
 CHANNELS = frozenset({"publish", "subscribe", "listen", "history"})
@@ -43,16 +47,27 @@ def check_broker(deployment: Deployment) -> Iterator[Finding]:
 def _memory(deployment: Deployment) -> Iterator[Finding]:
     # Without an `SSERoutes` there is nothing to publish or to subscribe by.
     if deployment.several and deployment.runtime.owner is not None:
-        handlers = [placed.route.handler for placed in deployment.runtime.placed]
-        uses = any(not CHANNELS.isdisjoint(named_by(handler)) for handler in handlers)
         yield found(
             "memory-broker",
             f"SSE_BROKER_URL is memory://, and several workers serve the app "
             f"({deployment.source}).",
             'SSE_BROKER_URL = "sqlite:////var/lib/app/events.db" on one machine, or '
             '"redis://host:6379/0" on several.',
-            None if uses else WARNING,
+            None if _uses_channels(deployment) else NOTE,
         )
+
+
+def unknown_sharing(deployment: Deployment) -> Iterator[str]:
+    """Yield what is not known of a broker in memory while the number of workers is not."""
+    in_memory = deployment.config.broker_url.lower().startswith("memory:")
+    known = deployment.settings is not None or deployment.facts is not None
+    if in_memory and not known and _uses_channels(deployment):
+        yield "whether memory:// is enough: the number of workers is not known."
+
+
+def _uses_channels(deployment: Deployment) -> bool:
+    handlers = [placed.route.handler for placed in deployment.runtime.placed]
+    return any(not CHANNELS.isdisjoint(named_by(handler)) for handler in handlers)
 
 
 def _sqlite(path: str) -> Iterator[Finding]:

@@ -10,20 +10,23 @@ from collections.abc import Iterator
 from flask import Flask
 
 from ..config import Config
+from ..diagnosis import Facts
 from ..extension import runtime_of
-from .asking import Probe, Unreachable, find_probe, find_stream
+from .asking import Probe, Redirected, Unreachable, find_probe, find_streams
 from .deployment import Deployment
-from .finding import Finding, found
-from .inside import look_inside
-from .outside import Outside, Say
+from .finding import FAULT, Finding, found
+from .inside import gaps, look_inside
+from .outside import Look, Outside, Say
 from .report import Report
-from .settings import read_settings
+from .settings import Settings, read_settings
 from .target import Target
 
 NO_SETTINGS = (
     "needs a gunicorn.conf.py in this folder, --config FILE, or what is on gunicorn's command line "
     "in GUNICORN_CMD_ARGS."
 )
+# Streams of the app's own that are watched, if each of them is over too soon.
+MOST = 5
 
 
 def examine(
@@ -54,31 +57,48 @@ def _reach(report: Report, app: Flask | None, outside: Outside) -> tuple[Probe |
     try:
         return find_probe(outside.target, app, lambda left: outside.say("the server", left)), True
     except Unreachable as error:
-        report.add(
-            [
-                found(
-                    "unreachable",
-                    f"{outside.target.shown} does not answer: {error}.",
-                    "Start it, or mend the URL; a certificate of your own is trusted by the "
-                    "variable SSL_CERT_FILE.",
-                )
-            ]
+        what = f"{outside.target.shown} does not answer: {error}."
+        mend = (
+            "Start it, or mend the URL; a certificate of your own is trusted by the variable "
+            "SSL_CERT_FILE."
         )
-        return None, False
+        report.add([found("unreachable", what, mend)])
+    except Redirected as error:
+        report.add([_redirected(report, outside, error)])
+    return None, False
+
+
+def _redirected(report: Report, outside: Outside, error: Redirected) -> Finding:
+    report.not_looked_at.append(f"streams: {outside.target.shown} sends clients to {error}.")
+    return found(
+        "redirected",
+        f"{outside.target.shown} sends clients to {error}.",
+        f"Run this with {error} instead.",
+    )
 
 
 def _inside(report: Report, app: Flask, path: str | None, probe: Probe | None) -> None:
     facts = probe.facts if probe is not None else None
-    if facts is not None and path is None and not facts.server.startswith("gunicorn"):
-        settings = None
-    else:
-        settings = read_settings(path)
-    deployment = Deployment(app=app, settings=settings, facts=facts)
+    other_server = facts is not None and not facts.server.startswith("gunicorn")
+    settings = None if other_server and path is None else read_settings(path)
+    why = _disagreement(settings, facts)
+    deployment = Deployment(app=app, settings=None if why else settings, facts=facts)
     findings, seen, unseen = look_inside(deployment)
     report.add(findings)
     report.looked_at += seen
-    if unseen:
-        report.not_looked_at.append(f"{', '.join(unseen)}: {NO_SETTINGS}")
+    if unseen and (why or not other_server):
+        report.not_looked_at.append(f"{', '.join(unseen)}: {why or NO_SETTINGS}")
+    report.not_looked_at += gaps(deployment)
+
+
+def _disagreement(settings: Settings | None, facts: Facts | None) -> str | None:
+    """Say how settings and facts differ: then the numbers of the settings are others', too."""
+    if settings is None or facts is None or settings.worker in (facts.worker, "other"):
+        return None
+    return (
+        f"{settings.source} says {settings.worker}, the server runs {facts.worker}: repeat its "
+        "command line in GUNICORN_CMD_ARGS."
+    )
 
 
 def _streams(
@@ -86,27 +106,47 @@ def _streams(
 ) -> Iterator[Finding]:
     if app is not None and probe is not None:
         report.looked_at.append(f"streams of the app's probe at {outside.target.shown}")
-        yield from outside.probe(app, probe)
+        look = outside.probe(app, probe)
+        report.not_looked_at += look.unseen
+        yield from look.findings
         return
     report.not_looked_at.append(f"the running server itself: {_why_no_probe(app)}")
-    path = _open_stream(outside, app)
-    if path is not None:
-        report.looked_at.append(f"the stream {path.partition('?')[0]} at {outside.target.shown}")
-        yield from outside.stream(path)
-        return
-    yield found(
-        "no-stream",
-        f"No stream was found at {outside.target.shown} that can be opened without input.",
-        "Run this with the app and the SECRET_KEY that serve there, or give the URL of a stream.",
-    )
-
-
-def _open_stream(outside: Outside, app: Flask | None) -> str | None:
     try:
-        path = find_stream(outside.target, app, lambda left: outside.say("openapi.json", left))
+        paths = _open_streams(outside, app)
+    except Redirected as error:
+        yield _redirected(report, outside, error)
+        return
+    yield from _own_streams(report, outside, paths)
+    if not paths:
+        yield found(
+            "no-stream",
+            f"No stream was found at {outside.target.shown} that can be opened without input.",
+            "Run this with the app and the SECRET_KEY that serve there, or give the URL of a "
+            "stream.",
+        )
+
+
+def _own_streams(report: Report, outside: Outside, paths: list[str]) -> Iterator[Finding]:
+    """Watch one stream after the other, until one shows all that there is to see."""
+    least: Look | None = None
+    for path in paths[:MOST]:
+        look = outside.stream(path)
+        report.looked_at.append(f"the stream {path.partition('?')[0]} at {outside.target.shown}")
+        yield from look.findings
+        if not look.unseen or any(each.severity == FAULT for each in look.findings):
+            return
+        if least is None or len(look.unseen) < len(least.unseen):
+            least = look
+    report.not_looked_at += least.unseen if least is not None else []
+
+
+def _open_streams(outside: Outside, app: Flask | None) -> list[str]:
+    try:
+        paths = find_streams(outside.target, app, lambda left: outside.say("openapi.json", left))
     except Unreachable:
-        path = None
-    return path if path is not None else (outside.target.path + outside.target.query) or None
+        paths = []
+    given = outside.target.path + outside.target.query
+    return paths or ([given] if given else [])
 
 
 def _why_no_probe(app: Flask | None) -> str:

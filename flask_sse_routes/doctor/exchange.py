@@ -17,8 +17,10 @@ from typing import Any, NamedTuple
 
 from .target import Target
 
-# What every browser can read, and the standard library too.
+# What every browser can read, and the standard library too; and all that browsers ask for.
 ENCODINGS = "gzip, deflate"
+ALL_ENCODINGS = f"{ENCODINGS}, br, zstd"
+READABLE = frozenset({"gzip", "x-gzip", "deflate"})
 FAILURES = (OSError, http.client.HTTPException, zlib.error)
 # gzip and zlib, whichever it is.
 ANY_ZLIB = 47
@@ -33,7 +35,7 @@ class Head(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Bytes of the body that arrived together, without their compression."""
+    """Bytes of the body that arrived together, without a compression that is `READABLE`."""
 
     at: float
     data: bytes
@@ -92,7 +94,7 @@ class Exchange:
     def _read(self, response: http.client.HTTPResponse) -> None:
         with response:
             self.parts.put(Head(time.monotonic(), response.status, response.headers))
-            packed = response.headers.get("Content-Encoding", "identity") != "identity"
+            packed = response.headers.get("Content-Encoding", "").lower() in READABLE
             unpack = zlib.decompressobj(ANY_ZLIB).decompress if packed else bytes
             while not self._closed and (data := response.read1(65536)):
                 self.parts.put(Piece(time.monotonic(), unpack(data)))

@@ -1,6 +1,6 @@
 """A finding: what is wrong, why that matters and how to mend it; and the codes that there are.
 
-Floor 3. The table in docs/guides/doctor.md has the same codes in the same order.
+Floor 3. The tables in docs/guides/doctor.md have the same codes in the same order.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ class Code(NamedTuple):
 CODES = {
     # From outside.
     "unreachable": Code((FAULT,), "Nobody gets a stream from a server that gives no answer."),
+    "redirected": Code(
+        (WARNING,), "What was asked for is elsewhere: nothing is known of the way to it."
+    ),
     "refused": Code((FAULT,), "Clients are told to come back later, or to stay away."),
     "buffering": Code(
         (FAULT,), "A proxy that collects a response delivers events late, or all at the end."
@@ -91,7 +94,7 @@ CODES = {
     ),
     # The application.
     "memory-broker": Code(
-        (FAULT, WARNING),
+        (FAULT, NOTE),
         "Each process would have channels of its own, and a client misses the others'.",
     ),
     "broker-unavailable": Code((FAULT,), "Nothing can be published or followed without it."),

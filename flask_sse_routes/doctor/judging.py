@@ -18,11 +18,15 @@ from .watch import Watch
 SLACK = 5.0
 # Events that arrive within this part of the time that they were sent in were held back.
 TOGETHER = 0.4
+# Seconds between bytes that were not sent together.
+APART = EVERY * TOGETHER
 # What the problem document of a server says that cannot stream.
 REFUSES = "not set up for event streams"
+# What a stream shows that lives through its own silence.
+SILENCE = "how silence is passed on"
 UNBUFFERED = (
     "Let the proxy obey X-Accel-Buffering, or turn buffering off: in nginx remove "
-    "proxy_ignore_headers, and proxy_buffering off; in the location."
+    "proxy_ignore_headers, or set proxy_buffering off; in the location."
 )
 UNCOMPRESSED = (
     "Take text/event-stream out of what the proxy compresses: in nginx out of gzip_types."
@@ -70,7 +74,31 @@ def judge_head(watch: Watch, path: str) -> Iterator[Finding]:
 
 def is_overdue(watch: Watch, heartbeat: float) -> bool:
     """Tell whether a stream is open, and has been silent for longer than it can be by itself."""
-    return watch.end is None and watch.silence(time.monotonic()) > heartbeat * 1.5 + SLACK / 10
+    return watch.end is None and watch.silence(time.monotonic()) > _most(heartbeat)
+
+
+def heard(watch: Watch, heartbeat: float) -> bool:
+    """Tell whether a heartbeat ended a silence."""
+    by_its_end = watch.finished and watch.longest > _most(heartbeat)
+    return watch.longest >= heartbeat * 0.9 and not by_its_end
+
+
+def untold(watch: Watch, path: str, heartbeat: float) -> Iterator[str]:
+    """Yield what a stream of the app's own has not shown."""
+    if watch.finished and watch.spurts(APART) < 2:
+        yield f"whether events are held back: all of {path} came at once, at its end."
+    if not heard(watch, heartbeat):
+        how = (
+            f"was not silent until a heartbeat came, which one does after {heartbeat:g} s"
+            if watch.is_open
+            else f"ended after {watch.age:.1f} s"
+        )
+        yield f"{SILENCE}: {path} {how}; give the URL of a stream that stays open."
+
+
+def _most(heartbeat: float) -> float:
+    """Return for how long a stream can be silent by itself."""
+    return heartbeat * 1.5 + SLACK / 10
 
 
 def judge_silence(watch: Watch, heartbeat: float, known: bool) -> Iterator[Finding]:
@@ -147,15 +175,20 @@ def silent_finding(path: str) -> Finding:
     return found("buffering", f"{path}: nothing of it came within {2 * SLACK:g} s.", UNBUFFERED)
 
 
-def judge_coding(watch: Watch, *, late: bool) -> Iterator[Finding]:
-    """Look whether a stream is compressed; `late`: its events did not come one by one."""
+def gathered(watch: Watch) -> bool:
+    """Tell whether bytes that cannot be read came together, though events were sent one by one."""
+    return watch.spurts(APART) < EVENTS
+
+
+def judge_coding(watch: Watch, *, late: bool | None) -> Iterator[Finding]:
+    """Look whether a stream is compressed; `late`: its events did not come one by one, if known."""
     if watch.encoding is None:
         return
-    how = (
-        "and its events came together or not at all"
-        if late
-        else "though its events came one by one"
-    )
+    how = {
+        True: "and its events came together or not at all",
+        False: "though its events came one by one",
+        None: "and what that does to its events was not to be seen",
+    }[late]
     yield found(
         "compression",
         f"A stream arrived with Content-Encoding: {watch.encoding}, {how}.",

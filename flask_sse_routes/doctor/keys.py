@@ -30,12 +30,26 @@ def check_keys(deployment: Deployment) -> Iterator[Finding]:
             "SSE_EXPLORER is on outside debug mode.",
             "SSE_EXPLORER = False, or a before hook that lets only some people in.",
         )
-    per_client, identify = config.max_streams_per_client, deployment.runtime.identify
-    if per_client is not None and identify is None and facts is not None and not facts.named:
+    if _counts_addresses(deployment) and facts is not None and facts.named is False:
         yield found(
             "client-address",
-            f"SSE_MAX_STREAMS_PER_CLIENT is {per_client}, and the app sees the proxy's address "
-            "instead of its clients'.",
+            f"SSE_MAX_STREAMS_PER_CLIENT is {config.max_streams_per_client}, and the app sees the "
+            "proxy's address instead of its clients'.",
             "app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1), from werkzeug.middleware.proxy_fix; "
             "or SSERoutes(identify=...).",
         )
+
+
+def unknown_address(deployment: Deployment) -> Iterator[str]:
+    """Yield what a doctor on the proxy's own machine cannot know."""
+    facts = deployment.facts
+    if _counts_addresses(deployment) and facts is not None and facts.named is None:
+        yield (
+            "whether the app sees its clients' addresses: here they are the proxy's own; run this "
+            "on another machine."
+        )
+
+
+def _counts_addresses(deployment: Deployment) -> bool:
+    per_client, identify = deployment.config.max_streams_per_client, deployment.runtime.identify
+    return per_client is not None and identify is None

@@ -13,6 +13,8 @@ from .settings import Settings
 
 # Below that, a worker lives for minutes where it is busy.
 FEW = 1000
+# A worker that may have that many times the streams is replaced again before all are back.
+FAR = 5
 
 
 def check_recycling(deployment: Deployment) -> Iterator[Finding]:
@@ -22,7 +24,8 @@ def check_recycling(deployment: Deployment) -> Iterator[Finding]:
         return
     room = _room(deployment, settings)
     if room is not None and settings.max_requests <= room:
-        yield _too_few(settings, FAULT, f"and a worker may have {room} streams, each a request")
+        severity = FAULT if settings.max_requests * FAR <= room else WARNING
+        yield _too_few(settings, severity, f"and a worker may have {room} streams, each a request")
     elif settings.max_requests < FEW:
         yield _too_few(settings, WARNING, "which a busy worker has had within minutes")
     if settings.workers > 1 and not settings.max_requests_jitter:

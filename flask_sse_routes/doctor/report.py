@@ -75,7 +75,8 @@ class Report:
         ]
         if counts:
             return f"Found: {', '.join(counts)}."
-        return click.style("Nothing was found.", fg="green")
+        where = " in what was looked at" if self.not_looked_at else ""
+        return click.style(f"Nothing was found{where}.", fg="green")
 
 
 def _paragraphs(finding: Finding) -> str:

@@ -64,18 +64,17 @@ def check_drain(deployment: Deployment) -> Iterator[Finding]:
     settings = deployment.settings
     if settings is None or settings.drains or deployment.worker not in ("threads", "gevent"):
         return
-    yield found("no-drain", f"{settings.source} has no post_worker_init.", f"{DRAIN}.")
+    what = f"{settings.source} does not call post_worker_init of flask_sse_routes.gunicorn."
+    yield found("no-drain", what, f"{DRAIN}.")
 
 
 def check_room(deployment: Deployment) -> Iterator[Finding]:
-    """Look for room: threads, connections and descriptors for as many streams as there may be."""
+    """Look for room: threads and connections for as many streams as there may be."""
     settings, streams = deployment.settings, deployment.config.max_streams
     if settings is not None and deployment.worker == "threads":
         yield from _threads(settings, streams)
     if settings is not None and deployment.worker == "gevent":
         yield from _connections(settings, streams)
-    if streams is not None:
-        yield from _descriptors(deployment, streams)
 
 
 def _is_gunicorn(deployment: Deployment) -> bool:
@@ -110,22 +109,26 @@ def _threads(settings: Settings, streams: int | None) -> Iterator[Finding]:
     if streams is not None and streams >= threads:
         yield found(
             "threads",
-            f"SSE_MAX_STREAMS is {streams}, and each worker has {threads} threads.",
+            f"SSE_MAX_STREAMS is {streams}, and each worker has {_counted(threads)}.",
             f"threads = {streams + 2} in gunicorn.conf.py, or a lower SSE_MAX_STREAMS.",
         )
     elif streams is None and not settings.drains:
         yield found(
             "threads",
-            f"Nothing keeps streams from taking all of a worker's {threads} threads.",
+            f"Each worker has {_counted(threads)}, and nothing keeps streams from taking all.",
             f"{DRAIN}, which leaves two of them free; or SSE_MAX_STREAMS = {max(1, threads - 2)}.",
         )
     elif streams is None and threads <= 3:
         yield found(
             "threads",
-            f"Each worker has {threads} threads: one stream at a time is let in.",
+            f"Each worker has {_counted(threads)}: one stream at a time is let in.",
             "threads = 50 in gunicorn.conf.py.",
             WARNING,
         )
+
+
+def _counted(threads: int) -> str:
+    return f"{threads} thread{'s' if threads != 1 else ''}"
 
 
 def _connections(settings: Settings, streams: int | None) -> Iterator[Finding]:
@@ -138,9 +141,10 @@ def _connections(settings: Settings, streams: int | None) -> Iterator[Finding]:
         )
 
 
-def _descriptors(deployment: Deployment, streams: int) -> Iterator[Finding]:
-    limit = _limit(deployment)
-    if limit is None or limit < 0 or limit >= streams + SPARE:
+def check_descriptors(deployment: Deployment) -> Iterator[Finding]:
+    """Compare the files that may be open with the streams that there may be."""
+    limit, streams = _limit(deployment), deployment.config.max_streams
+    if streams is None or limit is None or limit < 0 or limit >= streams + SPARE:
         return
     who = "A worker" if deployment.facts is not None else "This shell, and what it starts,"
     yield found(

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError
+from ..gunicorn import post_worker_init
+from .handlers import named_by
 
 # Names of worker classes, by what serves their streams.
 WORKERS = {
@@ -90,8 +92,6 @@ def _apply(config: Any, values: dict[str, Any]) -> None:
 
 
 def _settings(config: Any, location: str | None) -> Settings:
-    from gunicorn.config import PostWorkerInit
-
     worker = _kind(config.settings["worker_class"].get())
     return Settings(
         source=_source(location),
@@ -103,10 +103,19 @@ def _settings(config: Any, location: str | None) -> Settings:
         max_requests_jitter=config.max_requests_jitter,
         timeout=config.timeout,
         graceful_timeout=config.graceful_timeout,
-        drains=config.post_worker_init is not PostWorkerInit.default,
+        drains=_calls_ours(config.post_worker_init),
         tls=bool(config.is_ssl),
         http2=_speaks_http2(config),
     )
+
+
+def _calls_ours(hook: Any) -> bool:
+    """Tell whether a hook is the package's own, or a function that names it."""
+    if hook is post_worker_init:
+        return True
+    globals_, named = getattr(hook, "__globals__", {}), set(named_by(hook))
+    by_another_name = any(globals_.get(name) is post_worker_init for name in named)
+    return by_another_name or post_worker_init.__name__ in named
 
 
 def _source(location: str | None) -> str:

@@ -10,10 +10,14 @@ any other must be named by a command or a file of the page, or be claimed.
 PYTHON. Without a title, ```python is executed; all such blocks of a page share one namespace in
 one process, which stands in the page's folder.
 
-CONSOLE. In ```console, a line after `$ ` is run by bash (`export` and `cd` last; a trailing
-backslash continues it). The lines below are all that it prints, standard error included:
+CONSOLE. In ```console, a line after `$ ` is run by bash (a trailing backslash continues it), and
+ends with status 0. `export` and `cd` hold for what is typed in the same terminal: a command that
+goes on occupies its own, and those after it are typed in another; a server that replaces one, and
+what stands before it in its block, where that one was stopped.
+The lines below are all that a command prints, standard error included:
 - `...` stands for any text in a line, and for any number of lines where it is all of a line;
-- the number after `retry: ` and the seconds of `in 0.12s` differ from run to run and may;
+- the number after `retry: ` differs from run to run: by 25 % from 1500 in the first line, between
+  500 and 3000 in others; so do the seconds of `in 0.12s` and `after 0.1 s`;
 - an event id of a channel (`5ab3c901-7`, 8 hex digits) stands for the one that really came: its
   first use binds the epoch; later commands, files and Python blocks get the real one instead;
 - `^C` as the last line: the command prints more or does not end, and is interrupted here. Without
@@ -39,6 +43,7 @@ COMMENTS, each before the block that it is about, on lines of its own:
 - `<!-- docs: prints NAME -->`: this ```text or ```console block is what that command prints next;
   with the name `python`, what the Python blocks printed;
 - `<!-- docs: ends NAME -->`, beside `prints`: after this the command has ended by itself;
+- `<!-- docs: fails -->`: the last command of this console ends with another status than 0;
 - `<!-- docs: diagram -->`: this ```text block is a drawing;
 - `<!-- docs: python` + newline + code + `-->`: a block that readers do not see, of any language
   and title (imports for an excerpt, a file that the page takes for granted).
@@ -62,7 +67,7 @@ PATTERN = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 TITLE = re.compile(r'\btitle="([^"]*)"')
-MARKS = {"open", "prints", "ends", "diagram"}
+MARKS = {"open", "prints", "ends", "fails", "diagram"}
 
 
 @dataclass(frozen=True)

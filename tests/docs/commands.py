@@ -19,7 +19,7 @@ FOREIGN = re.compile(
 )
 LIMIT = 30.0
 LOOK = 0.01
-# `export` and `cd` of one command hold for the next one.
+# `export` and `cd` of one command hold for the next one in its terminal.
 REMEMBER = 'trap \'export -p > "$DOCS_STATE"\' EXIT; . "$DOCS_STATE"; cd "$PWD" || exit\n'
 RECALL = '. "$DOCS_STATE"; cd "$PWD" || exit\n'
 OPERATOR = re.compile(r"[|;&<>]")
@@ -41,9 +41,8 @@ def environment(folder: Path, more: dict[str, str]) -> dict[str, str]:
     home.mkdir(exist_ok=True)
     # In a terminal curl shows no progress of what it prints.
     (home / ".curlrc").write_text("silent\nshow-error\n")
-    state = folder.parent / "state"
     kept = {key: value for key, value in os.environ.items() if not FOREIGN.match(key)}
-    found = {
+    return {
         **kept,
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}:/usr/sbin",
         "HOME": str(home),
@@ -51,13 +50,10 @@ def environment(folder: Path, more: dict[str, str]) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "DOCS_STATE": str(state),
         **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9"),
         "no_proxy": "127.0.0.1,localhost",
         **more,
     }
-    state.write_text(f"PWD='{folder}'\n")
-    return found
 
 
 def _in_background(text: str) -> str:
@@ -69,17 +65,27 @@ class Command:
     """A command that runs; what it has printed so far, and how much of that was compared."""
 
     def __init__(
-        self, text: str, folder: Path, environment: dict[str, str], *, background: bool
+        self,
+        text: str,
+        folder: Path,
+        environment: dict[str, str],
+        state: Path | None = None,
+        *,
+        background: bool,
     ) -> None:
+        """`state` has what was exported in the terminal before, and where that stands."""
         self.text = text
         self.seen = 0
         self._log = folder.parent / f"log-{time.monotonic_ns()}"
         script = _in_background(text) if background else REMEMBER + text
+        if state is None:
+            state = folder.parent / f"state-{time.monotonic_ns()}"
+            state.write_text(f"PWD='{folder}'\n")
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 ["bash", "-c", script],
                 cwd=folder,
-                env=environment,
+                env={**environment, "DOCS_STATE": str(state)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

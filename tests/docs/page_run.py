@@ -62,12 +62,15 @@ class PageRun:
 
     def _console(self, block: Block) -> None:
         commands = split(block)
+        self._processes.begin_console([text for text, _ in commands])
         for number, (text, lines) in enumerate(commands):
             self._commands.append(text)
             self._restart_changed()
             last = number == len(commands) - 1
             name = block.mark("open") if last else None
-            self._processes.command(block, text, self._processes.expected(lines), name)
+            fails = last and block.mark("fails") is not None
+            expected = self._processes.expected(lines)
+            self._processes.command(block, text, expected, name, fails=fails)
 
     def _restart_changed(self) -> None:
         if self._files.changed():

@@ -11,6 +11,7 @@ from .expected import Epochs, Expected
 from .failure import PageFailure
 from .ports import Ports
 from .python_blocks import PythonBlocks
+from .terminals import Terminal, Terminals
 
 # A stream that is open still has this long to show that it says more than the page (seconds).
 QUIET = 0.3
@@ -29,6 +30,8 @@ class Processes:
         self._named: dict[str, Command | PythonBlocks] = {}
         self._servers: dict[str, Command] = {}
         self._started: list[Command] = []
+        self._terminals = Terminals(folder)
+        self._terminal: Terminal | None = None
 
     def stop(self) -> None:
         for command in self._started:
@@ -41,8 +44,14 @@ class Processes:
         """A text of the page with the ports and ids of this run."""
         return self._epochs.replace(self._ports.replace(text))
 
-    def expected(self, lines: list[str]) -> Expected:
-        return Expected(lines, self._epochs)
+    def expected(self, lines: list[str], *, begins: bool = True) -> Expected:
+        return Expected(lines, self._epochs, begins=begins)
+
+    def begin_console(self, texts: list[str]) -> None:
+        """Go to the terminal in which these are typed."""
+        ports = [servers.port_of(text, self._ports) for text in texts if servers.serves(text)]
+        replaced = next((self._servers[port] for port in ports if port in self._servers), None)
+        self._terminal = self._terminals.of(replaced) if replaced else None
 
     def execute(self, block: Block) -> None:
         """Execute a Python block."""
@@ -54,7 +63,9 @@ class Processes:
         if failed:
             raise PageFailure(f"{block.where}: {self._shown(failed)}")
 
-    def command(self, block: Block, text: str, expected: Expected, name: str | None) -> None:
+    def command(
+        self, block: Block, text: str, expected: Expected, name: str | None, *, fails: bool = False
+    ) -> None:
         """Do with a command what its kind asks for."""
         known, wrong = unrun.check(text)
         if wrong:
@@ -67,13 +78,14 @@ class Processes:
             self._named[name] = command = self._start(text, background=True)
             self._await(block, text, expected, command)
         else:
-            self._run(block, text, expected)
+            self._run(block, text, expected, fails=fails)
 
     def restart(self) -> None:
         """What a reader's `--debug` does when a Python file has changed."""
         for port, server in list(self._servers.items()):
             if "--debug" in server.text and not server.ended:
                 server.stop()
+                self._terminal = self._terminals.of(server)
                 again = self._servers[port] = self._start(server.text, background=True)
                 self._named = {
                     name: again if command is server else command
@@ -86,7 +98,7 @@ class Processes:
         command = self._named.get(name)
         if command is None:
             raise PageFailure(f"{block.where}: there is no command named {name!r} above.")
-        self._await(block, name, self.expected(block.text.splitlines()), command)
+        self._await(block, name, self.expected(block.text.splitlines(), begins=False), command)
         if block.mark("ends") is not None:
             ended = wait_for(lambda: command.ended, self._patience)
             if not ended or self._printed(command).strip():
@@ -94,11 +106,16 @@ class Processes:
 
     def _start(self, text: str, *, background: bool) -> Command:
         real = self.real(text)
-        command = Command(real, self._folder, self._environment, background=background)
+        terminal = self._terminal or self._terminals.free()
+        command = Command(
+            real, self._folder, self._environment, terminal.state, background=background
+        )
         self._started.append(command)
+        if background:
+            terminal.occupant, self._terminal = command, None
         return command
 
-    def _run(self, block: Block, text: str, expected: Expected) -> None:
+    def _run(self, block: Block, text: str, expected: Expected, *, fails: bool) -> None:
         command = self._start(text, background=False)
         streams = text.startswith("curl") and " -N" in text
 
@@ -118,7 +135,7 @@ class Processes:
         command.interrupt()
         if not good:
             self._fail(block, text, expected, self._printed(command))
-        if code and not expected:
+        if code if not fails else not code:
             raise PageFailure(f"{block.where}: $ {text}\nended with status {code}.")
 
     def _serve(self, block: Block, text: str, expected: Expected, name: str) -> None:

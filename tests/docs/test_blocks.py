@@ -94,7 +94,7 @@ id: 5ab3c901-1
 data: {"name":"soup"}
 ```
 """
-MakePage = Callable[[str], str]
+MakePage = Callable[..., str]
 
 
 @pytest.fixture
@@ -121,13 +121,16 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakePage]:
         SHOP + COUNT.replace("retry: 1500\n", "...\n"),
         SHOP + COUNT.replace('{"left":1}', '{"left":...}'),
         SHOP + '```console\n$ curl -N "http://127.0.0.1:5000/api/forever"\n'
-        'retry: 1\ndata: {"tick":true}\n\n^C\n```\n',
+        'retry: 1500\ndata: {"tick":true}\n\n^C\n```\n',
         SHOP + '```python\nimport shop\nassert shop.count(None).__next__() == {"left": 2}\n```\n',
         "```console\n$ export A=soup\n$ mkdir x && cd x\n$ echo $A $(basename $PWD)\nsoup x\n```\n",
         "```console\n$ echo one \\\n  two\none two\n```\n",
         "```python\nprint('hello')\n```\n<!-- docs: prints python -->\n```text\nhello\n```\n",
         "<!-- docs: python\nimport math\n-->\n```python\nassert math.pi > 3\n```\n",
         "```console\n$ pip install 'flask_sse_routes[server]'\n$ make test\n```\n",
+        "<!-- docs: fails -->\n```console\n$ echo one; false\none\n```\n",
+        SHOP + "```console\n$ export A=soup\n```\n```console\n$ echo $A\nsoup\n```\n",
+        "```console\n$ export FLASK_APP=shop\n```\n" + SHOP.replace("--app shop ", "") + COUNT,
         '```json\n{"a": 1}\n```\n',
         "```text\nevent: progress\ndata: 5\n```\n",
         "<!-- docs: diagram -->\n```text\nbrowser -> server\n```\n",
@@ -146,7 +149,7 @@ def test_what_is_right_passes(text: str, page: MakePage, tmp_path: Path) -> None
         (SHOP + ORDERS.replace("id: 5ab3c901-1\ndata", "id: 5ab3c902-1\ndata"), "it printed"),
         (SHOP.replace("api = Route", "api = Wrong"), "NameError"),
         (
-            SHOP + "```console\n$ curl -N http://127.0.0.1:5000/api/forever\nretry: 1\n"
+            SHOP + "```console\n$ curl -N http://127.0.0.1:5000/api/forever\nretry: 1500\n"
             'data: {"tick":true}\n```\n',
             "it printed",
         ),
@@ -158,6 +161,13 @@ def test_what_is_right_passes(text: str, page: MakePage, tmp_path: Path) -> None
         ("```console\n$ echo one\ntwo\n```\n", "it printed"),
         ("```console\n$ echo one\n```\n", "it printed"),
         ("```console\n$ false\n```\n", "status 1"),
+        ("```console\n$ echo one; false\none\n```\n", "status 1"),
+        ("<!-- docs: fails -->\n```console\n$ true\n```\n", "status 0"),
+        (
+            "```console\n$ export A=soup\n```\n" + SHOP + "```console\n$ echo $A\nsoup\n```\n",
+            "it printed",
+        ),
+        (SHOP + COUNT.replace("retry: 1500", "retry: 1900"), "it printed"),
         ("```console\n$ pip install 'flask_sse_routes[wrong]'\n```\n", "no such extra"),
         ("```console\n$ pip install requests\n```\n", "requests"),
         ("```console\n$ make wrong\n```\n", "no such target"),

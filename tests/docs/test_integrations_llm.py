@@ -69,10 +69,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Serve the page's files, with lines of them replaced."""
     started: list[Serving] = []
 
-    def make(
-        *more: str, replace: dict[str, str] | None = None, worker: str = OURS, port: int = 0
-    ) -> Serving:
-        lay_out(tmp_path, PAGE, *TITLES, *more, replace=replace)
+    def make(replace: dict[str, str] | None = None, worker: str = OURS, port: int = 0) -> Serving:
+        lay_out(tmp_path, PAGE, *TITLES, replace=replace)
         upstream = {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1", "OPENAI_API_KEY": "none"}
         started.append(serve(tmp_path, "chat", worker=worker, port=port, environment=upstream))
         return started[-1]
@@ -120,7 +118,8 @@ def test_what_is_stopped_stops_at_the_other_server(
 ) -> None:
     if openai is None:
         missing("openai")
-    serving = start("upstream.py", replace=RELAYED, port=free_port())
+    lay_out(tmp_path, PAGE, "upstream.py")
+    serving = start(replace=RELAYED, port=free_port())
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.method))
     ask(page, serving, LONG)

@@ -181,6 +181,7 @@ def test_systemd_waits_longer_than_gunicorn() -> None:
 
 def test_gthread(start_shop: StartShop) -> None:
     """With the guide's settings its streams end cleanly, and leave two threads to requests."""
+    assert "threads = 32" in block("guides/gunicorn.md", "gthread.conf.py")
     shop = start_shop("--threads", "4", configuration="gthread.conf.py")
     streams = [shop.follow() for _ in range(3)]
     assert [stream.headers.get("sse-refused") for stream in streams] == [None, None, "capacity"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
 
 from .blocks import README, ROOT, pages
 from .commands import Command, environment, wait_for
@@ -130,16 +130,36 @@ def reading(site: Path, tmp_path: Path, chromium: Browser) -> Iterator[Reading]:
         server.stop()
 
 
-def test_a_browser_reads_it_without_a_network(reading: Reading) -> None:
-    """The search finds, the colours change, code can be copied."""
-    reading.open("tutorial/first-route.html")
-    page = reading.page
+def search_for_resuming(page: Page) -> Locator:
+    """Search, and return the results that lead to that page."""
     page.locator("[data-md-component=search-query]").first.click()
     # What is typed before its index is there finds nothing.
     page.get_by_text("Type to start searching").wait_for(timeout=15_000)
     page.keyboard.type("resuming")
     page.locator(".md-search-result__link").first.wait_for(timeout=15_000)
-    assert page.locator(".md-search-result__link[href*=resuming]").count()
+    return page.locator(".md-search-result__link[href*=resuming]")
+
+
+def test_a_browser_reads_it_from_disk(site: Path, chromium: Browser) -> None:
+    """A page that was opened as a file finds others, and leads to them."""
+    context = chromium.new_context()
+    try:
+        reading = Reading(site.as_uri(), context.new_page())
+        reading.open("tutorial/first-route.html")
+        search_for_resuming(reading.page).first.click()
+        reading.page.wait_for_url("**/tutorial/resuming.html*")
+        assert "Resuming" in reading.page.title()
+        assert not reading.foreign
+        assert not reading.faults
+    finally:
+        context.close()
+
+
+def test_a_browser_reads_it_without_a_network(reading: Reading) -> None:
+    """The search finds, the colours change, code can be copied."""
+    reading.open("tutorial/first-route.html")
+    page = reading.page
+    assert search_for_resuming(page).count()
     page.keyboard.press("Escape")
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.emulate_media(color_scheme="dark")

@@ -103,9 +103,10 @@ class Site:
             )
             (folder / "gunicorn.conf.py").write_text(text)
 
-    def start(self) -> Site:
+    def start(self, *arguments: str) -> Site:
         """Start gunicorn and wait until the app answers."""
-        log = self._run("gunicorn.log", [sys.executable, "-m", "gunicorn", self.app])
+        command = [sys.executable, "-m", "gunicorn", *arguments, self.app]
+        log = self._run("gunicorn.log", command)
         address = re.compile(r"Listening at: (https?)://127\.0\.0\.1:(\d+)")
         found = wait_for(lambda: address.search(log.read_text()), "gunicorn listens", 30)
         self.port = int(found[2])
@@ -148,13 +149,19 @@ class Site:
         return Verdict(run.returncode, json.loads(run.stdout), run.stdout + run.stderr)
 
     def examine(
-        self, url: str, *, seconds: float | None = None, secret: str | None = SECRET
+        self,
+        url: str,
+        *,
+        seconds: float | None = None,
+        secret: str | None = SECRET,
+        **config: Any,
     ) -> Verdict:
         """Do what the command does, in this process."""
         app = create_app(
             SECRET_KEY=secret,
             SSE_HEARTBEAT=HEARTBEAT,
             SSE_BROKER_URL=self.environment["FLASK_SSE_BROKER_URL"],
+            **config,
         )
         report = examine(
             app,

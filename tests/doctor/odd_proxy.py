@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 # Seconds after which the fault `age` ends a response, with the next bytes.
 AGE = 2.4
-CODINGS = ("gzip", "br")
+# Of these, br comes at the end of the stream and zstd as it was sent.
+CODINGS = ("gzip", "br", "zstd")
 KEPT = ("Content-Type", "Cache-Control", "SSE-Heartbeat", "SSE-Refused")
 
 
@@ -40,10 +41,13 @@ class Handler(BaseHTTPRequestHandler):
         for name in KEPT:
             if name in response.headers:
                 self.send_header(name, self._value(name, response.headers[name]))
-        if is_stream and self.fault in CODINGS:
-            self.send_header("Content-Encoding", self.fault)
+        fault = self.fault if is_stream else ""
+        if fault in CODINGS and fault not in self.headers.get("Accept-Encoding", ""):
+            fault = ""
+        if fault in CODINGS:
+            self.send_header("Content-Encoding", fault)
         self.end_headers()
-        self._body(response, self.fault if is_stream else "")
+        self._body(response, fault)
 
     def _value(self, name: str, value: str) -> str:
         is_type = self.fault == "type" and name == "Content-Type" and "stream" in value
@@ -60,11 +64,14 @@ class Handler(BaseHTTPRequestHandler):
         began, body = time.monotonic(), b""
         while data := response.read1(65536):
             body += data
-            self.wfile.write(pack.compress(data) if fault == "gzip" else data)
+            if fault != "br":
+                self.wfile.write(pack.compress(data) if fault == "gzip" else data)
             if fault == "age" and time.monotonic() - began > AGE:
                 return
         if fault == "gzip":
             self.wfile.write(pack.flush())
+        if fault == "br":
+            self.wfile.write(body)
         if fault == "cache":
             self.kept.append(body)
 

@@ -1,4 +1,4 @@
-"""The app of the deployments: a stream of a channel, one that ticks, and a plain route."""
+"""The app of the deployments: streams that end soon, stay open or tick, and a plain route."""
 
 import os
 from collections.abc import Iterator
@@ -12,6 +12,12 @@ from flask_sse_routes.cli import sse_cli
 sse = SSERoutes()
 
 
+def bake(ctx: Context) -> Iterator[str]:
+    for step in ("mix", "knead", "bake"):
+        yield step
+        ctx.sleep(0.3)
+
+
 def orders() -> Subscription:
     return sse.subscribe("orders")
 
@@ -23,6 +29,7 @@ def ticks(ctx: Context, every: float) -> Iterator[int]:
 
 
 routes = {
+    "bake": define_route(bake, kind="sse"),
     "orders": define_route(orders, kind="sse"),
     "ticks": define_route(ticks, kind="sse"),
     "hello": define_route(lambda: "world"),

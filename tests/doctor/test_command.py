@@ -31,7 +31,8 @@ def test_nothing_was_found(empty_folder: Path) -> None:
     assert result.exit_code == 0
     assert result.output.startswith("Looked at: the broker, the database pool, SSE_* keys.\n")
     assert "Not looked at: the worker class" in result.output
-    assert result.output.endswith("Nothing was found.\n")
+    assert result.output.endswith("Nothing was found in what was looked at.\n")
+    assert "Nothing was found.\x1b[0m" in Report().as_text()
 
 
 def test_a_fault_in_colours_and_without(empty_folder: Path) -> None:
@@ -39,7 +40,7 @@ def test_a_fault_in_colours_and_without(empty_folder: Path) -> None:
     assert run().output.startswith("fault sync-worker\n  What  gunicorn's sync worker")
     coloured = run(color=True)
     assert coloured.output.startswith("\x1b[31m\x1b[1mfault sync-worker\x1b[0m\n")
-    assert coloured.output.endswith("Found: 2 faults.\n")
+    assert coloured.output.endswith("Found: 1 fault, 1 note.\n")
     assert coloured.exit_code == 1
 
 

@@ -54,7 +54,8 @@ def test_it_says_in_words_what_it_waits_for_and_what_it_looked_at(site: Site, ur
     assert run.returncode == 0
     assert "Waiting for a silent stream, for 1 s (heartbeats come every 1.5 s)" in run.stderr
     assert run.stdout.startswith("Looked at: the worker class")
-    assert run.stdout.endswith("Nothing was found.\n")
+    assert "Not looked at: how silence is passed on: --seconds 1 is less than" in run.stdout
+    assert run.stdout.endswith("Nothing was found in what was looked at.\n")
 
 
 def test_a_certificate_that_is_not_trusted_is_a_server_that_cannot_be_reached(

@@ -19,7 +19,7 @@ from flask_sse_routes.doctor import brokers
 from flask_sse_routes.doctor.deployment import Deployment
 from flask_sse_routes.doctor.drivers import DRIVERS
 from flask_sse_routes.doctor.finding import CODES
-from flask_sse_routes.doctor.inside import look_inside
+from flask_sse_routes.doctor.inside import gaps, look_inside
 from flask_sse_routes.doctor.settings import read_settings
 from flask_sse_routes.errors import ConfigError
 
@@ -79,7 +79,8 @@ def test_nothing_is_found_in_good_settings(codes: Codes, settings: str) -> None:
             {"worker-class": "note", "worker-connections": "warning"},
         ),
         (SSE_WORKER, {"SSE_MAX_STREAMS": 10_000_000}, {"descriptors": "warning"}),
-        (GEVENT + "max_requests = 1000", {}, {"worker-class": "note", "max-requests": "fault"}),
+        (GEVENT + "max_requests = 1000", {}, {"worker-class": "note", "max-requests": "warning"}),
+        (GEVENT + "max_requests = 50", {}, {"worker-class": "note", "max-requests": "fault"}),
         (
             GEVENT + "max_requests = 999",
             {"SSE_MAX_STREAMS": 900},
@@ -94,7 +95,7 @@ def test_nothing_is_found_in_good_settings(codes: Codes, settings: str) -> None:
         (SSE_WORKER + "graceful_timeout = 2", {}, {"graceful-timeout": "warning"}),
         (SSE_WORKER + "timeout = 0", {}, {"timeout": "note"}),
         (SSE_WORKER + "timeout = 5", {}, {"timeout": "warning"}),
-        (SSE_WORKER + "workers = 2", {}, {"memory-broker": "warning"}),
+        (SSE_WORKER + "workers = 2", {}, {"memory-broker": "note"}),
         (SSE_WORKER + "certfile = keyfile = __file__", {}, {"tls-at-gunicorn": "note"}),
         (SSE_WORKER, {"SSE_HEARTBEAT": 60}, {"heartbeat": "warning"}),
         (SSE_WORKER, {"SSE_EXPLORER": True}, {"explorer": "note"}),
@@ -116,6 +117,18 @@ def test_a_broker_in_memory_is_a_fault_where_handlers_use_channels(codes: Codes)
     assert codes(SSE_WORKER, app) == {}
 
 
+def test_a_broker_in_memory_and_nobody_knows_how_many_workers(empty_folder: Path) -> None:
+    app = Flask("application")
+    sse = SSERoutes(app)
+    assert gaps(Deployment(app=app)) == []
+    routes = {"news": define_route(lambda: sse.subscribe("news"), kind="sse")}
+    app.register_blueprint(RouteBlueprint("api", __name__, routes, url_prefix="/api"))
+    assert gaps(Deployment(app=app)) == [
+        "whether memory:// is enough: the number of workers is not known."
+    ]
+    assert gaps(Deployment(app=app, facts=FACTS)) == []
+
+
 def test_several_workers_without_an_extension_need_no_broker(codes: Codes) -> None:
     app = Flask("application")
     app.register_blueprint(RouteBlueprint("api", __name__, {}, url_prefix="/api"))
@@ -133,6 +146,35 @@ def test_a_class_and_a_subclass_count_as_what_they_are(
     monkeypatch.setitem(sys.modules, "ours", ours)
     found = codes(GTHREAD + "worker_class = 'ours.Mine'; threads = 20")
     assert found == {"worker-class": "note"}
+
+
+OURS = "from flask_sse_routes.gunicorn import post_worker_init"
+
+
+@pytest.mark.parametrize(
+    ("settings", "drains"),
+    [
+        ("", False),
+        ("def post_worker_init(worker): print(worker)", False),
+        (OURS, True),
+        (f"{OURS} as drain\ndef post_worker_init(worker): drain(worker)", True),
+        (
+            "from flask_sse_routes import gunicorn as g\n"
+            "def post_worker_init(worker): g.post_worker_init(worker)",
+            True,
+        ),
+    ],
+)
+def test_a_hook_counts_where_it_is_the_packages(codes: Codes, settings: str, drains: bool) -> None:
+    found = codes(f"{settings}\nworker_class = 'gevent'")
+    assert found == {"worker-class": "note", **({} if drains else {"no-drain": "warning"})}
+
+
+def test_one_thread_is_one(empty_folder: Path) -> None:
+    (empty_folder / "gunicorn.conf.py").write_text(GTHREAD)
+    deployment = Deployment(app=app_of(SSE_MAX_STREAMS=40), settings=read_settings())
+    (threads,) = (each for each in look_inside(deployment)[0] if each.code == "threads")
+    assert threads.what == "SSE_MAX_STREAMS is 40, and each worker has 1 thread."
 
 
 def test_the_environment_wins_over_the_file(codes: Codes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +208,11 @@ def test_facts_of_the_running_server_win(empty_folder: Path) -> None:
         "memory-broker",
         "client-address",
     ]
+    here = Deployment(app=app, facts=FACTS._replace(named=None))
+    findings, _, unseen = look_inside(here)
+    assert (findings, unseen) == ([], ["drain", "room for streams", "timeouts", "max_requests"])
+    (address,) = gaps(here)
+    assert address.startswith("whether the app sees its clients' addresses")
 
 
 @pytest.mark.parametrize(("name", "module"), [(k, v[0]) for k, v in DRIVERS.items()])
@@ -280,6 +327,19 @@ def test_a_file_on_another_machine(
     monkeypatch.setattr(brokers, "MOUNTS", mounts)
     expected = {"network-file": "fault"} if found else {}
     assert codes(SSE_BROKER_URL=f"sqlite:///{folder}/events.db") == expected
+
+
+@pytest.mark.parametrize("kind", ["overlayfs", "mergerfs", "gocryptfs", "fuse-overlayfs"])
+def test_a_file_system_in_user_space_on_a_disk(kind: str) -> None:
+    assert not brokers.NETWORK.fullmatch(f"fuse.{kind}")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["nfs", "nfs4", "smb3", "virtiofs", "vboxsf", "beegfs", "gpfs", "fuse.s3fs", "fuse.rclone"],
+)
+def test_a_file_system_that_is_shared(kind: str) -> None:
+    assert brokers.NETWORK.fullmatch(kind)
 
 
 @pytest.mark.parametrize(

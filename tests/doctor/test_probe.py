@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from werkzeug.exceptions import Unauthorized
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_sse_routes import define_hook
 from flask_sse_routes.diagnosis import (
@@ -56,8 +57,14 @@ def test_who_holds_a_token_gets_the_facts(app: Flask) -> None:
 
 def test_an_address_that_no_proxy_has_named(app: Flask) -> None:
     assert ask(app, token(), X_Forwarded_For="192.0.2.1").json["named"] is False
-    assert ask(app, token(), X_Forwarded_For="192.0.2.1, 127.0.0.1").json["named"] is True
+    assert ask(app, token(), X_Forwarded_For="192.0.2.1, 127.0.0.1").json["named"] is None
     assert ask(app, token()).json["last_event_id"] is False
+
+
+def test_an_address_that_was_taken_from_a_proxy(app: Flask) -> None:
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)  # type: ignore[method-assign]
+    assert ask(app, token(), X_Forwarded_For="192.0.2.1, 198.51.100.7").json["named"] is True
+    assert ask(app, token(), X_Forwarded_For="127.0.0.1").json["named"] is None
 
 
 def test_everybody_else_gets_404(app: Flask) -> None:

@@ -25,6 +25,7 @@ LOCATIONS = {
     "elsewhere": "return 301 https://shop.invalid$request_uri;",
     "nothing": "return 404;",
     "away": "return 502;",
+    "forwards": "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
 }
 FAULTS = {
     "gzip": "compression",
@@ -35,13 +36,13 @@ FAULTS = {
     "type": "content-type",
 }
 # Those that are looked at without the app's probe, too.
-PUBLIC = ("buffering", "timeout")
+PUBLIC = ("good", "buffering", "timeout", "elsewhere")
 
 
 @pytest.fixture(scope="module")
 def odd_urls(site: Site) -> Iterator[dict[str, str]]:
     """A proxy for each of the faults that nginx would not be talked into."""
-    proxies = {fault: OddProxy(site.port, fault) for fault in FAULTS}
+    proxies = {fault: OddProxy(site.port, fault) for fault in (*FAULTS, "zstd")}
     yield {fault: proxy.url for fault, proxy in proxies.items()}
     for proxy in proxies.values():
         proxy.stop()
@@ -59,6 +60,11 @@ def verdicts(
     runs |= {f"{name}, public": _run(urls[name], secret=None) for name in PUBLIC}
     runs |= {f"odd {fault}": _run(url) for fault, url in odd_urls.items()}
     runs["busy"] = _run(f"{odd_urls['age']}/api/ticks?every=0.2", secret=None)
+    runs["odd br, public"] = _run(f"{odd_urls['br']}/api/orders", secret=None)
+    runs["short"] = _run(f"{urls['good']}/api/bake", secret=None)
+    runs["short, held back"] = _run(f"{urls['buffering']}/api/bake", secret=None)
+    runs["hasty"] = _run(urls["good"], seconds=1)
+    runs["forwards"] = _run(urls["forwards"], SSE_MAX_STREAMS_PER_CLIENT=3)
     runs["quiet"] = _run(f"{odd_urls['gzip']}/api/orders", secret=None)
     return site.doctors(**runs)
 
@@ -76,8 +82,56 @@ def test_an_nginx_as_it_comes_is_good(verdicts: dict[str, Verdict]) -> None:
 def test_an_nginx_that_buffers(verdicts: dict[str, Verdict], name: str) -> None:
     verdict = verdicts[name]
     assert verdict.codes == {"buffering": "fault", **PLAIN}
-    assert "proxy_ignore_headers" in verdict.of("buffering")["mend"]
+    assert (
+        "remove proxy_ignore_headers, or set proxy_buffering off;"
+        in (verdict.of("buffering")["mend"])
+    )
     assert verdict.status == 1
+
+
+def test_a_stream_that_ends_soon_is_followed_by_one_that_stays_open(
+    verdicts: dict[str, Verdict],
+) -> None:
+    for name in ("good, public", "buffering, public", "timeout, public"):
+        report = verdicts[name].report
+        assert [each.split()[2] for each in report["looked_at"][-2:]] == [
+            "/api/bake",
+            "/api/orders",
+        ]
+        assert [each.partition(":")[0] for each in report["not_looked_at"]] == [
+            "the running server itself"
+        ]
+    assert verdicts["good, public"].codes == PLAIN
+
+
+def test_a_stream_that_ends_soon_does_not_show_how_silence_is_passed_on(
+    verdicts: dict[str, Verdict],
+) -> None:
+    _, silence = verdicts["short"].report["not_looked_at"]
+    assert silence.startswith("how silence is passed on: /api/bake ended after 0.9")
+    assert silence.endswith("give the URL of a stream that stays open.")
+    assert verdicts["short"].codes == PLAIN
+
+
+def test_a_stream_that_comes_at_once_does_not_show_whether_it_was_held_back(
+    verdicts: dict[str, Verdict],
+) -> None:
+    verdict = verdicts["short, held back"]
+    _, buffering, silence = verdict.report["not_looked_at"]
+    assert buffering.startswith("whether events are held back: all of /api/bake came at once")
+    assert silence.startswith("how silence is passed on")
+    assert verdict.codes == PLAIN
+
+
+def test_less_than_a_heartbeat_shows_nothing_of_silence(verdicts: dict[str, Verdict]) -> None:
+    (silence,) = verdicts["hasty"].report["not_looked_at"]
+    assert silence.startswith("how silence is passed on: --seconds 1 is less than the 1.5 s")
+    assert verdicts["good"].report["not_looked_at"] == []
+
+
+def test_a_client_on_the_proxys_machine_has_its_address(verdicts: dict[str, Verdict]) -> None:
+    (address,) = verdicts["forwards"].report["not_looked_at"]
+    assert address.startswith("whether the app sees its clients' addresses")
 
 
 def test_an_nginx_that_compresses_what_it_passes_on(verdicts: dict[str, Verdict]) -> None:
@@ -120,6 +174,13 @@ def test_a_stream_of_the_apps_own_that_is_compressed(verdicts: dict[str, Verdict
     assert verdicts["quiet"].codes == {"compression": "fault", **PLAIN}
 
 
+def test_a_compression_that_only_browsers_can_read(verdicts: dict[str, Verdict]) -> None:
+    assert "Content-Encoding: br, and its events came together" in verdicts["odd br"].text
+    assert verdicts["odd zstd"].codes == {"compression": "warning", **PLAIN}
+    assert "zstd, though its events came one by one" in " ".join(verdicts["odd zstd"].text.split())
+    assert verdicts["odd br, public"].codes == {"compression": "warning", **PLAIN}
+
+
 def test_a_server_that_is_restarted_meanwhile(site: Site) -> None:
     proxy = OddProxy(site.port, "restart")
     try:
@@ -130,9 +191,11 @@ def test_a_server_that_is_restarted_meanwhile(site: Site) -> None:
 
 
 def test_a_redirection_to_another_server(verdicts: dict[str, Verdict]) -> None:
-    verdict = verdicts["elsewhere"]
-    assert verdict.codes == {"unreachable": "fault"}
-    assert "https://shop.invalid" in verdict.of("unreachable")["what"]
+    assert verdicts["elsewhere"].codes == {"redirected": "warning"}
+    assert verdicts["elsewhere, public"].codes == {"redirected": "warning", **PLAIN}
+    for name in ("elsewhere", "elsewhere, public"):
+        assert "https://shop.invalid" in verdicts[name].of("redirected")["mend"]
+        assert "streams: " in verdicts[name].report["not_looked_at"][-1]
 
 
 def test_an_app_that_is_not_there(verdicts: dict[str, Verdict]) -> None:

@@ -119,6 +119,24 @@ def test_max_requests_too_low_for_streams(deploy: Callable[..., Site]) -> None:
     assert verdict.status == 1
 
 
+def test_a_command_line_that_the_settings_do_not_have(deploy: Callable[..., Site]) -> None:
+    site = deploy(f"{DRAIN}workers = 1\nmax_requests = 50")
+    site.environment["FLASK_SSE_MAX_STREAMS"] = "40"
+    url = url_of(site.start("-k", "gthread", "--threads", "50"))
+    said = site.doctors(
+        alone=lambda site: site.doctor(url),
+        repeated=lambda site: site.doctor(url, GUNICORN_CMD_ARGS="-k gthread --threads 20"),
+    )
+    assert said["alone"].codes == {"worker-class": "note", "six-connections": "note"}
+    (unseen,) = said["alone"].report["not_looked_at"]
+    assert unseen == (
+        "drain, room for streams, timeouts, max_requests: gunicorn.conf.py says sync, the server "
+        "runs threads: repeat its command line in GUNICORN_CMD_ARGS."
+    )
+    assert said["repeated"].codes["threads"] == "fault"
+    assert said["repeated"].report["not_looked_at"] == []
+
+
 def test_an_app_that_cannot_be_loaded_leaves_the_outside(deploy: Callable[..., Site]) -> None:
     site = deploy().start()
     (site.folder / "wsgi.py").write_text("")
