@@ -10,16 +10,17 @@ from typing import Any
 
 from flask import Flask
 
-from . import activity, logs, metrics, pages, scores, security, settings, tasks
+from . import access, activity, logs, metrics, pages, scores, security, settings, tasks
 from .accounts import cli as accounts_cli
 from .accounts import demo as demo_accounts
 from .api import api
 from .extensions import sse
+from .orders import outbox
 
 __all__ = ["create_app"]
 
 # What has to be done once per application, before the first request.
-TOPICS_WITH_SETUP = (demo_accounts, accounts_cli, logs, tasks, activity, metrics, scores)
+TOPICS_WITH_SETUP = (demo_accounts, accounts_cli, logs, tasks, activity, metrics, scores, outbox)
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
@@ -27,6 +28,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     settings.configure(app, config or {})
     sse.init_app(app)
     security.init_app(app)
+    access.init_app(app)
+    pages.init_app(app)
     for topic in TOPICS_WITH_SETUP:
         topic.init_app(app)
     app.register_blueprint(pages.pages)

@@ -4,7 +4,7 @@ Each worker that has streams says every second in a file of its own what it coun
 up what is fresh. The task that writes begins with the first stream and ends after the last one.
 """
 
-import json
+import logging
 import os
 import threading
 import time
@@ -21,6 +21,8 @@ from flask_sse_routes import Context, define_route
 from .extensions import sse
 from .hooks import log_end
 from .settings import data_folder
+
+log = logging.getLogger(__name__)
 
 # Seconds after which nobody believes a file, or even keeps it.
 FRESH, FORGOTTEN = 5.0, 60.0
@@ -49,6 +51,7 @@ class Reporter:
         self._beat = float(app.config.get("ACTIVITY_BEAT", 1))
         self._lock = threading.Lock()
         self._pid: int | None = None
+        self._trouble = ""
 
     def start(self) -> None:
         """Have it written from now on; where that is so, this does nothing."""
@@ -58,6 +61,14 @@ class Reporter:
                 threading.Thread(target=self._run, name="activity", daemon=True).start()
 
     def _run(self) -> None:
+        try:
+            self._report()
+        except BaseException:
+            # The next stream has another task begin.
+            self._pid = None
+            raise
+
+    def _report(self) -> None:
         before: Worker | None = None
         while app := self._app():
             with app.app_context():
@@ -77,10 +88,22 @@ class Reporter:
         with self._lock:
             if not worker.streams:
                 self._pid = None
-                _file(worker.pid).unlink(missing_ok=True)
+                with suppress(OSError):
+                    _file(worker.pid).unlink(missing_ok=True)
                 return True
-        _write(worker)
+        self._write(worker)
         return False
+
+    def _write(self, worker: Worker) -> None:
+        """What goes wrong is logged once, not at each beat."""
+        trouble = ""
+        try:
+            _write(worker)
+        except OSError as error:
+            trouble = str(error)
+            if trouble != self._trouble:
+                log.warning("What this worker does cannot be told: %s", trouble)
+        self._trouble = trouble
 
 
 def _folder() -> Path:
@@ -117,12 +140,12 @@ def count() -> Activity:
 
 def _read(path: Path) -> Worker | None:
     """Return a report; `None` where its worker ended, or died and left it."""
-    with suppress(OSError, ValidationError, json.JSONDecodeError):
+    with suppress(OSError, ValidationError):
         age = time.time() - path.stat().st_mtime
         if age > FORGOTTEN:
             path.unlink(missing_ok=True)
         elif age < FRESH:
-            return Worker.model_validate_json(path.read_text())
+            return Worker.model_validate_json(path.read_bytes())
     return None
 
 

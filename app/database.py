@@ -2,11 +2,15 @@
 
 So nothing is shared between threads, greenlets or processes. There is no busy timeout, because
 SQLite would sleep in C and freeze a gevent worker with all its streams: a busy file is tried again
-after a sleep that lets others go on.
+after a sleep that lets others go on. One idle connection stays open in each process: SQLite copies
+and deletes its log whenever the last one is closed, and all wait for that.
 """
 
+import atexit
+import os
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -25,6 +29,43 @@ PATIENCE = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.02
 # The last byte of an extended code is the plain one: SQLITE_BUSY, SQLITE_LOCKED.
 BUSY_CODES = (5, 6)
+
+
+class Idle:
+    """The connection that stays open, of the file that this process used last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._path: Path | None = None
+        self._connection: sqlite3.Connection | None = None
+        atexit.register(self.close)
+        if hasattr(os, "register_at_fork"):  # not on Windows
+            # None may be carried over into another process, not even to be closed there.
+            os.register_at_fork(before=self.close)
+
+    def keep(self, path: Path) -> None:
+        if self._path == path:
+            return
+        # Who comes in between goes on without: a greenlet must not wait for a lock of threads.
+        if self._lock.acquire(blocking=False):
+            try:
+                self._close()
+                self._connection = _opened(path)
+                self._path = path
+            finally:
+                self._lock.release()
+
+    def close(self) -> None:
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._path = self._connection = None
+
+
+idle = Idle()
 
 
 class Database:
@@ -75,10 +116,24 @@ class Database:
             db.execute("PRAGMA foreign_keys = ON")
             if db.execute("PRAGMA user_version").fetchone()[0] != len(SCHEMAS):
                 _create(db)
+            # A crash of the machine may take back the last changes, and leaves no half of one.
+            db.execute("PRAGMA synchronous = NORMAL")
+            idle.keep(self.path)
         except BaseException:
             db.close()
             raise
         return db
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Return a connection that holds the file and its log open, as one does once it has read."""
+    db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA user_version").fetchone()
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _create(db: sqlite3.Connection) -> None:

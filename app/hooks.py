@@ -8,7 +8,12 @@ from flask import abort
 
 from flask_sse_routes import Context, define_hook, hook
 
+from .settings import is_open
+
 log = logging.getLogger("app.streams")
+
+# Seconds between two looks at whether a stream's session is still there.
+REAUTHORIZE = 10
 
 COOKIE = {"session": {"type": "apiKey", "in": "cookie", "name": "console"}}
 
@@ -31,6 +36,14 @@ def _refuse_others(ctx: Context) -> None:
         abort(403, "This is for operators.")
 
 
+def _refuse_customers(ctx: Context) -> None:
+    if not is_open():
+        _refuse_strangers(ctx)
+        _refuse_others(ctx)
+
+
 signed_in = define_hook("signed_in", before=_refuse_strangers, security=COOKIE)
 # After `signed_in`.
 operator = define_hook("operator", before=_refuse_others)
+# Where panels are for everybody, what it guards is too.
+operator_unless_open = define_hook("operator_unless_open", before=_refuse_customers)

@@ -18,7 +18,7 @@ Message = Annotated[
 Id = Annotated[str, StringConstraints(max_length=256)]
 
 CHANNEL = "notifications"
-SHOWN_TO_NEWCOMERS = 5
+SHOWN_TO_NEWCOMERS = 10
 # As many as a channel gives at a time.
 LOOKED_THROUGH = 1000
 

@@ -14,13 +14,17 @@ from app import create_app, logs
 
 
 def make_console(folder: Path, **config: Any) -> Flask:
-    """Return an application whose files are in `folder`, and whose events are in memory."""
+    """Return an application whose files are in `folder`, and whose events are in memory.
+
+    It is open to all, unless `OPEN_TO_ALL` says otherwise.
+    """
     defaults = {
         "TESTING": True,
         "SSE_BROKER_URL": "memory://",
         "DATA_FOLDER": str(folder),
         "SECRET_KEY": "of a test",
         "ACTIVITY_BEAT": 0.02,
+        "OPEN_TO_ALL": True,
     }
     return create_app({**defaults, **config})
 

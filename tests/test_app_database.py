@@ -28,6 +28,22 @@ Database(pathlib.Path(sys.argv[1])).write(work)
 """
 
 
+FORK = """
+import os, pathlib, sys
+sys.path.insert(0, {root!r})
+from app import database
+store = database.Database(pathlib.Path({path!r}))
+insert = "INSERT INTO attempts VALUES (?, 1, 0)"
+store.write(lambda db: db.execute(insert, ("before",)))
+if os.fork() == 0:
+    print("none" if database.idle._connection is None else "inherited", flush=True)
+    store.write(lambda db: db.execute(insert, ("child",)))
+    print("child", flush=True)
+else:
+    assert os.wait()[1] == 0
+"""
+
+
 @pytest.fixture(name="store")
 def make_store(tmp_path: Path) -> Database:
     return Database(tmp_path / "console.db")
@@ -36,6 +52,42 @@ def make_store(tmp_path: Path) -> Database:
 def keys(store: Database) -> list[str]:
     rows = store.read(lambda db: db.execute("SELECT key FROM attempts ORDER BY key").fetchall())
     return [row["key"] for row in rows]
+
+
+def test_log_stays_between_two_pieces_of_work(store: Database) -> None:
+    """Else each of them would wait until all of it is copied into the file."""
+    log = store.path.with_name("console.db-wal")
+    store.write(lambda db: db.execute(INSERT, ("one",)))
+    made = log.stat().st_ino
+    store.write(lambda db: db.execute(INSERT, ("two",)))
+    assert keys(store) == ["one", "two"]
+    assert log.stat().st_ino == made
+    synchronous = store.read(lambda db: db.execute("PRAGMA synchronous").fetchone()[0])
+    assert synchronous == 1
+    database.idle.close()
+    assert not log.exists()
+
+
+def test_connection_that_stays_open_is_not_carried_into_another_process(store: Database) -> None:
+    store.write(lambda db: db.execute(INSERT, ("parent",)))
+    script = FORK.format(root=str(ROOT), path=str(store.path))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "none\nchild\n", "")
+    assert keys(store) == ["before", "child", "parent"]
+
+
+@pytest.mark.usefixtures("store")
+def test_only_the_file_used_last_stays_open(tmp_path: Path) -> None:
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("Open files are counted in /proc.")
+    for number in range(5):
+        keys(Database(tmp_path / f"{number}.db"))
+    entries = [entry for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    opened = {entry.readlink() for entry in entries}
+    names = {path.name for path in opened if path.parent == tmp_path}
+    assert names == {"4.db", "4.db-wal", "4.db-shm"}
 
 
 @pytest.fixture(name="lock")

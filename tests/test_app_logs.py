@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from app.logs import views
-from app.logs.lines import LONGEST, Lines
+from app.logs.lines import LONGEST, MOST_TEXT, PART, Lines, LogLine
 from app.logs.own import SharedFile, older
 from app.logs.position import parse
 from flask_sse_routes.testing import TestStream, sse_client
@@ -53,6 +53,41 @@ def test_only_the_last_lines_are_told_at_first(app: Flask, file: Path) -> None:
     file.write_text("".join(f"line {number}\n" for number in range(20_000)))
     with opened(app, file, "last=3") as stream:
         assert shown(stream)[1] == [f"line {number}" for number in (19_997, 19_998, 19_999)]
+
+
+def test_no_more_lines_are_read_than_are_told(
+    app: Flask, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("".join(f"line {number}\n" for number in range(5000)))
+    read, count = Lines.read, 0
+
+    def counting(lines: Lines, raw: bytes) -> LogLine:
+        nonlocal count
+        count += 1
+        return read(lines, raw)
+
+    monkeypatch.setattr(Lines, "read", counting)
+    with opened(app, file, "last=200") as stream:
+        assert shown(stream)[1] == [f"line {number}" for number in range(4800, 5000)]
+    assert count == PART
+
+
+def test_severe_lines_are_looked_for_in_the_whole_tail(app: Flask, file: Path) -> None:
+    trace = [f"  at {number}" for number in range(2 * PART)]
+    others = [f"line {number}" for number in range(2 * PART)]
+    file.write_text("\n".join(["ERROR first", *trace, *others, "ERROR last", "  of it", ""]))
+    with opened(app, file, "level=ERROR&last=1000") as stream:
+        assert shown(stream)[1] == ["ERROR first", *trace, "ERROR last", "  of it"]
+        append(file, b"  and this\n")
+        assert shown(stream) == ("message", ["  and this"])
+    with opened(app, file, "level=ERROR&last=3") as stream:
+        assert shown(stream)[1] == ["ERROR last", "  of it", "  and this"]
+
+
+def test_last_lines_fit_into_one_event(app: Flask, file: Path) -> None:
+    file.write_bytes((b"\xff" * 3999 + b"\n") * 130)
+    with opened(app, file, "last=1000") as stream:
+        assert len(shown(stream)[1]) == MOST_TEXT // 3999
 
 
 def test_rotated_file_is_read_to_its_end(app: Flask, file: Path) -> None:

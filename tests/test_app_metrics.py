@@ -103,7 +103,8 @@ def test_another_process_measures_until_it_is_gone(app: Flask, tmp_path: Path) -
         with sse_client(app).open("/api/metrics") as stream:
             assert stream.next().event == "snapshot"
             time.sleep(0.5)
-            assert sse.history(channel()) == []
+            with app.app_context():
+                assert sse.history(channel()) == []
             other.kill()
             assert stream.json()["memory"]["used"] > 0
 

@@ -74,9 +74,9 @@ def test_notifications_resume_after_the_last_one_seen(app: Flask, client: FlaskC
 
 
 def test_notifications_begin_with_the_recent_ones(app: Flask, client: FlaskClient) -> None:
-    ids = [_notify(client, f"number {number}") for number in range(10)]
+    ids = [_notify(client, f"number {number}") for number in range(12)]
     with sse_client(app).open("/api/notifications") as stream:
-        assert [note["id"] for note in stream.json()] == ids[-5:]
+        assert [note["id"] for note in stream.json()] == ids[-10:]
 
 
 @pytest.mark.parametrize("foreign", ["7", "other-3", "-", "{epoch}-x", "{epoch}-999999"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import extensions
+from app import database, extensions, posting
 from app.accounts import store as accounts
 from app.orders import outbox
+from app.orders import store as kept
 from flask_sse_routes import BrokerUnavailable
 from flask_sse_routes.testing import TestStream, sse_client
 from tests.app_fixtures import logging_restored, make_console
@@ -203,7 +206,10 @@ def test_stream_that_comes_back_misses_nothing(as_: As) -> None:
         assert stream.json()["id"] == new
 
 
-def test_newest_orders_come_first_and_are_not_too_many(as_: As) -> None:
+def test_newest_orders_come_first_and_are_not_too_many(
+    as_: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "BURST", 60)
     ann = as_("ann")
     placed = [place(ann) for _ in range(51)]
     with opened(ann) as stream:
@@ -259,6 +265,80 @@ def test_change_is_kept_and_told_later_where_the_broker_is_away(
         monkeypatch.setattr(extensions.sse, "publish", publish)
         advance(oskar, order)
         assert [stream.json()["state"] for _ in range(3)] == STATES[:3]
+
+
+def test_what_could_not_be_told_is_told_although_nobody_asks(
+    as_: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "FIRST_PAUSE", 0.02)
+    ann = as_("ann")
+    publish, tries = extensions.sse.publish, iter(range(5))
+
+    def away_at_first(*arguments: Any) -> str:
+        if next(tries, None) is not None:
+            raise BrokerUnavailable("away")
+        return publish(*arguments)
+
+    with opened(ann) as stream:
+        first(stream)
+        monkeypatch.setattr(extensions.sse, "publish", away_at_first)
+        order = place(ann)
+        assert stream.json()["id"] == order
+    assert next(tries, None) is None
+
+
+def test_order_that_is_kept_is_answered_where_the_outbox_is_busy(
+    as_: As, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a customer would order again."""
+    ann = as_("ann")
+    monkeypatch.setattr(outbox, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(database, "PATIENCE", 0.1)
+    with opened(ann) as stream, closing(_connection(tmp_path)) as other:
+        first(stream)
+        place_in_database = kept.place
+
+        def place_and_lock(*arguments: Any) -> Any:
+            order = place_in_database(*arguments)
+            other.execute("BEGIN IMMEDIATE")
+            return order
+
+        monkeypatch.setattr(kept, "place", place_and_lock)
+        order = place(ann)
+        other.execute("COMMIT")
+        assert stream.json()["id"] == order
+
+
+def _connection(folder: Path) -> sqlite3.Connection:
+    return sqlite3.connect(folder / "console.db", isolation_level=None, check_same_thread=False)
+
+
+def test_orders_of_an_account_are_limited(as_: As, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "MOST_UNDER_WAY", 3)
+    monkeypatch.setattr(kept, "DELIVERED_KEPT", 2)
+    ann, bea, oskar = as_("ann"), as_("bea"), as_("oskar")
+    orders = [place(ann) for _ in range(3)]
+    full = ann.post("/api/orders", json={"item": "Lamp"})
+    assert full.status_code == 409
+    assert "3 of your orders are under way" in full.get_json()["detail"]
+    others = place(bea)
+    for _ in range(3):
+        for order in orders:
+            advance(oskar, order)
+    last = place(ann)
+    with opened(oskar) as stream:
+        assert [order["id"] for order in first(stream)] == [last, others, *orders[:0:-1]]
+
+
+def test_orders_at_once_are_limited(as_: As, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting, "INTERVAL", 3600)
+    ann = as_("ann")
+    for _ in range(posting.BURST):
+        place(ann)
+    refused = ann.post("/api/orders", json={"item": "Lamp"})
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) > 3000
+    place(as_("bea"))
 
 
 def test_what_was_left_untold_is_told_when_somebody_asks(

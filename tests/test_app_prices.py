@@ -142,3 +142,12 @@ def test_page_says_that_it_is_a_replay_and_of_what(app: Flask) -> None:
     assert "A replay of the past" in text
     assert "vega-datasets (BSD-3-Clause)" in text
     assert all(f'value="{symbol}"' in text for symbol in SYMBOLS)
+
+
+def test_who_joins_others_asks_for_the_round_so_far(app: Flask, wall: Wall) -> None:
+    wall.set(7, 2)
+    with sse_client(app).open("/api/prices?symbols=MSFT") as stream:
+        begun = read(stream)[2]
+    asked = app.test_client().get("/api/prices/so-far?symbols=MSFT&symbols=MSFT")
+    assert asked.get_json() == begun
+    assert app.test_client().get("/api/prices/so-far?symbols=NONE").status_code == 422

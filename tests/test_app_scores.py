@@ -183,7 +183,11 @@ def test_page_says_that_it_is_a_replay_and_of_what(app: Flask) -> None:
 
 def test_other_workers_take_over(tmp_path: Path) -> None:
     """Whichever worker dies or is replaced, who follows gets every result once, in order."""
-    environment = {"FLASK_DATA_FOLDER": str(tmp_path / "data"), "FLASK_REPLAY_SPEED": "50"}
+    environment = {
+        "FLASK_DATA_FOLDER": str(tmp_path / "data"),
+        "FLASK_REPLAY_SPEED": "50",
+        "FLASK_OPEN_TO_ALL": "1",
+    }
     settings = {"SSE_RETRY": 50}
     serving = Serving(
         "app:create_app()", tmp_path, workers=2, environment=environment, settings=settings
@@ -215,3 +219,18 @@ def holder(lock: Path) -> int:
         if fields[1] == "FLOCK" and fields[5].endswith(f":{inode}"):
             return int(fields[4])
     raise AssertionError("Nobody holds the lock.")
+
+
+def test_only_the_latest_result_is_asked_for(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = sse.history
+    asked = []
+
+    def note(channel: str, *, limit: int) -> Any:
+        asked.append(limit)
+        return history(channel, limit=limit)
+
+    monkeypatch.setattr(sse, "history", note)
+    with app.app_context():
+        at = publish_next(publish_next(reached()))
+        assert reached() == at == Progress(1, 2)
+    assert asked == [1, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -16,14 +17,16 @@ from e2e.waiting import wait_for
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.extensions import sse
 from app.primes import Tally, primes_up_to
-from app.tasks import data_sets, hashing, imports, run, runner, store
+from app.tasks import data_sets, hashing, imports, run, runner, store, streams
 from app.tasks.counting import count
 from app.tasks.hashing import hash_folder
 from app.tasks.imports import aggregate
-from app.tasks.model import Aggregate, Count, Import, Manifest
+from app.tasks.model import LONGEST, Aggregate, Count, HashedFile, Import, Manifest, Primes
 from app.tasks.table import Table
 from app.tasks.work import Work, WorkError, advance
+from flask_sse_routes import EventError
 from flask_sse_routes.testing import sse_client
 from tests.app_fixtures import logging_restored, make_console
 
@@ -194,6 +197,44 @@ def test_uploaded_table_is_summed_up_and_forgotten(
     assert client.post(f"/api/tasks/{task['id']}/repeat").status_code == 404
 
 
+def test_very_long_values_are_cut(app: Flask, client: FlaskClient) -> None:
+    text = "key,n\n" + "".join(f"{n:02}{'k' * 18_000},{n}\n" for n in range(100))
+    table = client.post("/api/tables", json={"title": "long.csv", "text": text}).get_json()
+    order = {"kind": "import", "data_set": table["id"], "group_by": ["key"], "sum_up": ["n"]}
+    task_id = start(client, order)
+    result = outcome(app, task_id)["result"]
+    assert (result["rows"], len(result["groups"])) == (100, 100)
+    assert {len(group["values"][0]) for group in result["groups"]} == {LONGEST}
+    assert result["groups"][0]["values"][0] == f"99{'k' * (LONGEST - 3)}…"
+    assert outcome(app, task_id)["state"] == "done"
+
+
+def test_very_long_paths_are_cut() -> None:
+    file = HashedFile(path="a/" * 150, bytes=1, sha256="")
+    assert file.path == f"{'a/' * 99}a…"
+
+
+def test_result_that_is_too_large_fails_its_task(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "LARGEST", 100)
+    task = outcome(app, start(client, FOOTBALL))
+    assert (task["state"], task["result"]) == ("failed", None)
+    assert task["problem"] == "What came out is too large to be shown."
+
+
+def test_task_that_cannot_be_told_of_is_done_all_the_same(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    def refuse(*_args: Any, **_options: Any) -> str:
+        raise EventError("too large")
+
+    monkeypatch.setattr(sse, "publish", refuse)
+    task_id = start(client, FOOTBALL)
+    wait_for(lambda: state_of(client, task_id) == "done", "its end")
+    assert f"Task {task_id} is not told of: too large" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("length", "status"), [(2_000_000, 200), (2_000_001, 422), (5_000_000, 413)]
 )
@@ -288,6 +329,25 @@ def test_history_is_bounded(
         assert len(stream.json()) == 3
 
 
+def test_task_that_ends_last_is_kept_however_old_it_is(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "FINISHED_KEPT", 1)
+    progress = run.Progress(1, 1, "numbers")
+    result = Primes(limit=LIMIT, primes=1, largest=2, twins=0, widest_gap=0)
+    with app.app_context():
+        old, new = (store.add(Count(kind="count", limit=LIMIT), "x", None).id for _ in range(2))
+        for _ in range(2):
+            store.claim("me")
+        store.finish(new, "me", "done", progress, result=result)
+        ended = store.finish(old, "me", "done", progress, result=result)
+        assert ended is not None
+        assert [task.id for task in store.latest()] == [ended.id] == [old]
+        for cancelled in [store.add(Count(kind="count", limit=LIMIT), "x", None) for _ in range(2)]:
+            store.cancel(cancelled.id)
+        assert [task.id for task in store.latest()] == [cancelled.id]
+
+
 def exists(client: FlaskClient, task_id: int) -> bool:
     with client.application.app_context():
         return store.find(task_id) is not None
@@ -349,6 +409,27 @@ def test_task_finds_the_primes(app: Flask) -> None:
         "twins": sum(b - a == 2 for a, b in pairwise(expected)),
         "widest_gap": max(b - a for a, b in pairwise(expected)),
     }
+
+
+def test_few_streams_compute_at_once(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on = threading.Event()
+    monkeypatch.setattr(Tally, "examine", lambda *_: may_go_on.wait(30))
+    with contextlib.ExitStack() as stack:
+        stack.callback(may_go_on.set)
+        opened = [
+            stack.enter_context(sse_client(app).open("/api/task")) for _ in range(streams.MOST)
+        ]
+        refused = client.get("/api/task")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "5")
+        assert refused.get_json()["detail"] == "2 streams compute here already: try again in 5 s."
+        may_go_on.set()
+        assert {stream.next().event for stream in opened} == {"progress"}
+    monkeypatch.undo()
+    wait_for(lambda: streams._room._value == streams.MOST, "room")
+    with sse_client(app).open(f"/api/task?limit={LIMIT}") as stream:
+        assert [event.event for event in stream][-2:] == ["done", "end"]
 
 
 @pytest.mark.parametrize("limit", [2, 3, 4, 9, 10, 25, 30, 121, 1000])

@@ -1,7 +1,8 @@
 """Attempts to sign in, counted per account and per address, for all workers together.
 
 After a few failures each further attempt has to wait, longer each time. An attempt counts as failed
-from its beginning, so that many at once are no way around.
+from its beginning, so that many at once are no way around. Who fails on purpose can keep an account
+waiting, a minute at most at a time; sessions that it has go on, and a proxy may refuse an address.
 """
 
 import ipaddress

@@ -7,12 +7,16 @@ shown as it stands.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from pydantic import BaseModel
 
-# Characters of one line that are sent.
+# Characters of one line that are sent, and of all the last lines together.
 LONGEST = 4000
+MOST_TEXT = 200_000
+# Lines that are read at a time, where the last ones are looked for.
+PART = 250
 OURS = re.compile(r"(\S{24}) ([A-Z]{1,16}) ([0-9]{1,10}) (\S{1,200}): (.*)")
 SEVERITIES = {
     "TRACE": 10,
@@ -63,6 +67,37 @@ class Lines:
         line = _ours(shown, cut) or _foreign(shown, cut, self._severity)
         self._severity = line.severity
         return line
+
+    def severe(self, raw: Iterable[bytes], least: int) -> list[LogLine]:
+        """Read lines; return those that are severe enough."""
+        return [line for line in map(self.read, raw) if line.severity >= least]
+
+
+def backwards(raw: list[bytes], lines: Lines, least: int) -> Iterator[list[LogLine]]:
+    """Read lines part by part, the last part first; yield what is severe enough of each.
+
+    `lines` reads the last part, so that it can go on after it.
+    """
+    end = len(raw)
+    while end:
+        begin = max(end - PART, 0)
+        while begin and _is_indented(raw[begin]):
+            begin -= 1
+        yield lines.severe(raw[begin:end], least)
+        end, lines = begin, Lines()
+
+
+def last_of(found: list[LogLine], most: int) -> list[LogLine]:
+    """Return the last lines, no more than fit into one event."""
+    begin, room = len(found), MOST_TEXT
+    while begin and len(found) - begin < most and room >= len(found[begin - 1].message):
+        begin -= 1
+        room -= len(found[begin].message)
+    return found[begin:]
+
+
+def _is_indented(raw: bytes) -> bool:
+    return STYLE.sub("", raw[:NEAR].decode("utf-8", "replace"))[:1] in (" ", "\t")
 
 
 def _ours(text: str, cut: int) -> LogLine | None:

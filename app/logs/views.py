@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from flask_sse_routes import Context, Event, define_route
 
-from ..hooks import log_end
+from ..hooks import REAUTHORIZE, log_end, operator_unless_open
 from .files import OWN, LogFile, all_files, find
-from .lines import SEVERITIES, Lines, LogLine
+from .lines import SEVERITIES, Lines, LogLine, backwards, last_of
 from .position import parse
 from .reader import Reader
 
@@ -53,15 +53,10 @@ def logs(
     path = find(file)
     if path is None:
         abort(404, "There is no such log file to choose.")
-    reader, lines = Reader(path), Lines()
-
-    def severe(raw: list[bytes]) -> list[LogLine]:
-        return [line for line in map(lines.read, raw) if line.severity >= SEVERITIES[level]]
-
+    reader, lines, least = Reader(path), Lines(), SEVERITIES[level]
     try:
         if not reader.resume(parse(ctx.last_event_id)):
-            found = severe(reader.tail())
-            newest = found[len(found) - min(last, len(found)) :]
+            newest = _newest(ctx, backwards(reader.tail(), lines, least), last)
             reason: Literal["opened", "unknown position"] = (
                 "unknown position" if ctx.sent_id else "opened"
             )
@@ -70,11 +65,22 @@ def logs(
             piece = reader.read()
             if piece.what:
                 yield Event(Note(what=piece.what), event="note", id=reader.position)
-            if new := severe(piece.lines):
+            if new := lines.severe(piece.lines, least):
                 yield Event(NewLines(lines=new), id=reader.position)
             ctx.sleep(0 if piece.more else PAUSE)
     finally:
         reader.close()
+
+
+def _newest(ctx: Context, parts: Iterator[list[LogLine]], last: int) -> list[LogLine]:
+    found: list[LogLine] = []
+    for part in parts:
+        found = part + found
+        if len(found) >= last:
+            break
+        # Making sense of many lines takes time: others have their turn in between.
+        ctx.sleep(0)
+    return last_of(found, last)
 
 
 routes = {
@@ -83,8 +89,14 @@ routes = {
         kind="sse",
         output=NewLines,
         events={"tail": Tail, "note": Note},
-        hooks=[log_end],
+        hooks=[log_end, operator_unless_open],
+        reauthorize=REAUTHORIZE,
         summary="A log file, line by line",
     ),
-    "log_files": define_route(log_files, path="/log-files", summary="The log files there are"),
+    "log_files": define_route(
+        log_files,
+        path="/log-files",
+        hooks=[operator_unless_open],
+        summary="The log files there are",
+    ),
 }

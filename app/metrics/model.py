@@ -105,8 +105,12 @@ class Spans(BaseModel):
 
 
 class Past(BaseModel):
-    """What came before a stream: the last quarter of an hour, and the last hour."""
+    """What came before a stream: the last quarter of an hour, and the last hour.
 
+    `latest` is the sample of a moment ago, if there is one.
+    """
+
+    latest: Metrics | None
     figures: list[str]
     points: Points
     spans: Spans

@@ -10,12 +10,16 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from ..extensions import sse
-from .model import FIGURES, Past, Points, Spans, figures
+from .model import FIGURES, Metrics, Past, Points, Spans, figures
 
 # Seconds that each channel is asked for, and the most entries that this can be.
 RECENT, LONG_AGO = 15 * 60, 60 * 60
 MOST = 1000
+# Seconds that a sample counts as that of now.
+FRESH = 3.0
 
 
 class Row(NamedTuple):
@@ -28,12 +32,25 @@ def spans_of(channel: str) -> str:
 
 
 def past(channel: str) -> Past:
-    return Past(figures=list(FIGURES), points=_points(channel), spans=_spans(channel))
+    rows = list(_since(channel, RECENT))
+    return Past(
+        latest=_latest(rows),
+        figures=list(FIGURES),
+        points=_points(rows),
+        spans=_spans(channel),
+    )
 
 
-def _points(channel: str) -> Points:
+def _latest(rows: list[Row]) -> Metrics | None:
+    if rows and rows[-1].at > time.time() - FRESH:
+        with suppress(ValidationError):
+            return Metrics.model_validate(rows[-1].data)
+    return None
+
+
+def _points(rows: list[Row]) -> Points:
     points = Points(at=[], rows=[])
-    for row in _since(channel, RECENT):
+    for row in rows:
         # Another version of this program may have published it.
         with suppress(LookupError, TypeError):
             points.rows.append(figures(row.data))

@@ -1,31 +1,19 @@
-"""Measures and publishes once a second, in one process of the server, while anybody watches.
-
-Every process with watchers asks for the lock of a file; who has it measures. The system takes the
-lock from a process that dies, and another one goes on within a second.
-"""
+"""Measures and publishes once a second, in one process of the server, while anybody watches."""
 
 from __future__ import annotations
 
-import fcntl
-import logging
-import os
 import platform
-import threading
 import time
 
-from flask import Flask, current_app
+from flask import Flask
 
-from flask_sse_routes import Context, define_hook
-
+from ..elected import Elected, watching
 from ..extensions import sse
-from ..settings import data_folder
 from .measure import Counters, counters, measure
 from .model import Metrics, figures
 from .past import spans_of
 from .processes import Workers
 from .spans import Gathering
-
-log = logging.getLogger(__name__)
 
 EXTENSION = "console_metrics"
 # Seconds: between two samples, and before the first one, for whose rates there is no other yet.
@@ -39,54 +27,20 @@ def channel() -> str:
     return f"metrics:{platform.node()}"
 
 
-class Sampler:
-    """That of one application in this process; it may be the one that measures, or not."""
+class Sampler(Elected):
+    name = "metrics"
+    trouble = "The machine cannot be measured yet"
 
-    def __init__(self, app: Flask) -> None:
-        self._app = app
-        self._lock = threading.Lock()
-        self._watching = 0
-        self._seen = 0.0
-        self._pid: int | None = None
+    def retry(self) -> float:
+        return BEAT
 
-    def watch(self, streams: int) -> None:
-        """Note that so many streams have been opened, or closed."""
-        with self._lock:
-            self._watching = max(self._watching + streams, 0)
-            self._seen = time.monotonic()
-            # A fork has a copy of this, and no thread.
-            if streams < 0 or self._pid == os.getpid():
-                return
-            self._pid = os.getpid()
-        threading.Thread(target=self._keep, name="metrics", daemon=True).start()
+    def unseen(self) -> float:
+        return float(self._app.config.get("METRICS_UNSEEN", UNSEEN))
 
-    def _keep(self) -> None:
-        with self._app.app_context(), (data_folder() / "metrics.lock").open("a") as file:
-            while self._goes_on():
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    self._publish()
-                except BlockingIOError:
-                    pass
-                except Exception:
-                    log.exception("The machine cannot be measured yet")
-                time.sleep(BEAT)
-
-    def _goes_on(self) -> bool:
-        """Tell whether this task is wanted; else there is none any more."""
-        with self._lock:
-            if not self._is_wanted():
-                self._pid = None
-            return self._pid is not None
-
-    def _is_wanted(self) -> bool:
-        unseen = self._app.config.get("METRICS_UNSEEN", UNSEEN)
-        return self._watching > 0 or time.monotonic() - self._seen < unseen
-
-    def _publish(self) -> None:
+    def work(self) -> None:
         samples, gathering = Samples(), Gathering()
         time.sleep(FIRST_SPAN)
-        while self._is_wanted():
+        while self.is_wanted():
             metrics = samples.take()
             span = gathering.add(metrics.at, figures(metrics.model_dump()))
             sse.publish(channel(), metrics)
@@ -113,18 +67,4 @@ def init_app(app: Flask) -> None:
     app.extensions[EXTENSION] = Sampler(app)
 
 
-def sampler() -> Sampler:
-    """Return the sampler of the current application."""
-    found: Sampler = current_app.extensions[EXTENSION]
-    return found
-
-
-def _watch(_ctx: Context) -> None:
-    sampler().watch(1)
-
-
-def _leave(_ctx: Context) -> None:
-    sampler().watch(-1)
-
-
-watched = define_hook("watched", before=_watch, cleanup=_leave)
+watched = watching(EXTENSION)

@@ -18,6 +18,14 @@ State = Literal["placed", "packed", "shipped", "delivered"]
 
 STATES: tuple[State, ...] = ("placed", "packed", "shipped", "delivered")
 SHOWN = 50
+# Of one account: so many may be under way, and so many that were delivered are remembered.
+MOST_UNDER_WAY = 100
+DELIVERED_KEPT = 200
+DELIVERED = "SELECT order_id FROM steps WHERE state = 'delivered'"
+
+
+class TooManyOrders(Exception):
+    """An account has so many orders under way that it has to wait for one of them."""
 
 
 class Step(BaseModel):
@@ -52,13 +60,28 @@ def may_see(visitor: Visitor, order: Order) -> bool:
 
 
 def place(account: str, item: str, quantity: int) -> Order:
+    """Keep a new order. Raises `TooManyOrders`."""
+
     def work(db: sqlite3.Connection) -> Order:
+        _make_room(db, account)
         insert = "INSERT INTO orders (account, item, quantity) VALUES (?, ?, ?)"
         order_id = db.execute(insert, (account, item, quantity)).lastrowid
         assert order_id is not None
         return _take(db, order_id, "placed", account)
 
     return database().write(work)
+
+
+def _make_room(db: sqlite3.Connection, account: str) -> None:
+    """Forget the account's oldest orders that were delivered; see that not too many are not."""
+    under_way = f"SELECT count(*) FROM orders WHERE account = ? AND id NOT IN ({DELIVERED})"
+    if db.execute(under_way, (account,)).fetchone()[0] >= MOST_UNDER_WAY:
+        raise TooManyOrders
+    old = (
+        f"SELECT id FROM orders WHERE account = ? AND id IN ({DELIVERED})"
+        " ORDER BY id DESC LIMIT -1 OFFSET ?"
+    )
+    db.execute(f"DELETE FROM orders WHERE id IN ({old})", (account, DELIVERED_KEPT))
 
 
 def advance(order_id: int, by: str) -> Order | None:

@@ -8,13 +8,11 @@ from pydantic import Field, StringConstraints
 from flask_sse_routes import Context, Event, Subscription, define_route
 
 from ..extensions import sse
-from ..hooks import log_end, operator, signed_in
+from ..hooks import REAUTHORIZE, log_end, operator, signed_in
+from ..posting import count_post
 from . import outbox, store
 from .hooks import owned
 from .store import Order
-
-# Seconds between two looks at whether a stream's session is still there.
-REAUTHORIZE = 10
 
 Item = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=r"\S")
@@ -49,7 +47,11 @@ def order(ctx: Context, order_id: OrderId) -> Subscription:
 
 
 def place_order(ctx: Context, item: Item, quantity: Quantity = 1) -> Order:
-    placed = store.place(ctx.user.account, item, quantity)
+    count_post(ctx.request, ctx.user)
+    try:
+        placed = store.place(ctx.user.account, item, quantity)
+    except store.TooManyOrders:
+        abort(409, f"{store.MOST_UNDER_WAY} of your orders are under way: wait for one of them.")
     outbox.deliver()
     return placed
 

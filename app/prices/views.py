@@ -1,4 +1,6 @@
-"""The route of prices: a plain generator, which finds out where the replay is by itself."""
+"""The routes of prices: a plain generator, which finds out where the replay is by itself, and the
+same for who joins others that follow it already.
+"""
 
 from collections.abc import Iterator
 from datetime import date
@@ -62,6 +64,10 @@ def prices(ctx: Context, symbols: Symbols = list(SYMBOLS)) -> Iterator[Event]:  
         ctx.sleep(until_next_tick())
 
 
+def prices_so_far(symbols: Symbols = list(SYMBOLS)) -> Begun:  # noqa: B006
+    return _begun(now(), list(dict.fromkeys(symbols)))
+
+
 def _resumed(last_event_id: str | None, here: Position) -> Position | None:
     """Return where a client goes on, `None` where it has to begin anew."""
     seen = position_of(last_event_id)
@@ -103,5 +109,8 @@ routes = {
         events={"begun": Begun, "month": Month},
         hooks=[log_end],
         summary="Month-end prices of 2000 to 2010, replayed",
+    ),
+    "prices_so_far": define_route(
+        prices_so_far, path="/prices/so-far", summary="The months that have been replayed"
     ),
 }

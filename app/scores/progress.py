@@ -13,7 +13,6 @@ from ..database import database
 from ..extensions import sse
 
 CHANNEL = "scores"
-LOOKED_THROUGH = 1000
 
 
 class Progress(NamedTuple):
@@ -43,8 +42,8 @@ def _remembered() -> Progress:
 
 
 def _published() -> Progress:
-    events = sse.history(CHANNEL, limit=LOOKED_THROUGH)
-    return _progress(events[-1]) if events else Progress(0, 0)
+    latest = sse.history(CHANNEL, limit=1)
+    return _progress(latest[0]) if latest else Progress(0, 0)
 
 
 def _progress(event: Event) -> Progress:

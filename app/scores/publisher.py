@@ -1,30 +1,18 @@
-"""Publishes result after result, in one process of the server, while anybody follows.
-
-Every process with followers asks for the lock of a file; who has it publishes. The system takes the
-lock from a process that dies, so that another one goes on where the season is.
-"""
+"""Publishes result after result, in one process of the server, while anybody follows."""
 
 from __future__ import annotations
 
-import fcntl
-import logging
-import os
-import threading
 import time
 from typing import NamedTuple
 
-from flask import Flask, current_app
+from flask import Flask
 
-from flask_sse_routes import Context, define_hook
-
+from ..elected import Elected, watching
 from ..extensions import sse
 from ..replay import speed
-from ..settings import data_folder
 from .fixtures import matches
 from .model import Played, Season
 from .progress import CHANNEL, Progress, reached, remember
-
-log = logging.getLogger(__name__)
 
 EXTENSION = "console_scores"
 
@@ -43,52 +31,19 @@ PACE = Pace()
 RETRY = 1.0
 
 
-class Publisher:
-    """That of one application in this process; it may be the one that publishes, or not."""
+class Publisher(Elected):
+    name = "scores"
+    trouble = "The season cannot go on yet"
 
-    def __init__(self, app: Flask) -> None:
-        self._app = app
-        self._lock = threading.Lock()
-        self._watching = 0
-        self._seen = 0.0
-        self._pid: int | None = None
+    def retry(self) -> float:
+        return RETRY / speed()
 
-    def watch(self, streams: int) -> None:
-        """Note that so many streams have been opened, or closed."""
-        with self._lock:
-            self._watching = max(self._watching + streams, 0)
-            self._seen = time.monotonic()
-            if streams < 0 or self._pid == os.getpid():
-                return
-            self._pid = os.getpid()
-        threading.Thread(target=self._keep, name="scores", daemon=True).start()
+    def unseen(self) -> float:
+        return PACE.unseen / speed()
 
-    def _keep(self) -> None:
-        with self._app.app_context(), (data_folder() / "scores.lock").open("a") as file:
-            while self._goes_on():
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    self._publish()
-                except BlockingIOError:
-                    pass
-                except Exception:
-                    log.exception("The season cannot go on yet")
-                time.sleep(RETRY / speed())
-
-    def _goes_on(self) -> bool:
-        """Tell whether this task is wanted; else there is none any more."""
-        with self._lock:
-            if not self._is_wanted():
-                self._pid = None
-            return self._pid is not None
-
-    def _is_wanted(self) -> bool:
-        """Tell whether anybody follows, or did so a moment ago."""
-        return self._watching > 0 or time.monotonic() - self._seen < PACE.unseen / speed()
-
-    def _publish(self) -> None:
+    def work(self) -> None:
         at = reached()
-        while self._is_wanted():
+        while self.is_wanted():
             time.sleep(pause_after(at) / speed())
             at = publish_next(at)
 
@@ -123,18 +78,4 @@ def init_app(app: Flask) -> None:
     app.extensions[EXTENSION] = Publisher(app)
 
 
-def publisher() -> Publisher:
-    """Return the publisher of the current application."""
-    found: Publisher = current_app.extensions[EXTENSION]
-    return found
-
-
-def _watch(_ctx: Context) -> None:
-    publisher().watch(1)
-
-
-def _leave(_ctx: Context) -> None:
-    publisher().watch(-1)
-
-
-watched = define_hook("watched", before=_watch, cleanup=_leave)
+watched = watching(EXTENSION)

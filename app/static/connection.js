@@ -1,6 +1,7 @@
 // The streams of this page: how each is doing, in its panel and in the header.
 import { find, make } from "./dom.js";
 import { words } from "./form.js";
+import { startAgain } from "./session.js";
 
 const WORDS = {
   ready: "Ready",
@@ -21,6 +22,7 @@ class Followed {
   constructor(key, label, open, { onState, ...handlers }) {
     Object.assign(this, { key, open, handlers, onState });
     this.state = { name: "connecting" };
+    this.hasBeenLive = false;
     this.row = row(key, label);
     this.start(handlers.lastEventId);
   }
@@ -31,6 +33,7 @@ class Followed {
       ...handlers,
       lastEventId,
       onOpen: () => {
+        this.hasBeenLive = true;
         this.become({ name: "live" });
         handlers.onOpen?.();
       },
@@ -39,7 +42,7 @@ class Followed {
         handlers.onRetry?.(retry);
       },
       onError: (error) => {
-        if (this.connection.readyState === 2) this.become({ name: "refused", error });
+        if (this.connection.readyState === 2) this.refuse(error);
         handlers.onError?.(error);
       },
       onEnd: (data) => {
@@ -65,6 +68,12 @@ class Followed {
     this.row.remove();
     if (streams.get(this.key) === this) streams.delete(this.key);
     show();
+  }
+
+  /** A stream that was let in before has lost its session: the page begins anew, without it. */
+  refuse(error) {
+    this.become({ name: "refused", error });
+    if (this.hasBeenLive && [401, 403].includes(error.status)) startAgain();
   }
 
   become(state) {
@@ -98,10 +107,9 @@ function told(state) {
 /** Why a stream is not live, as elements; a stream that needs a session links to where one begins. */
 function reason({ name, error }) {
   if (!error) return [];
-  if (![401, 403].includes(error.status)) return [words(error)];
+  if (error.status !== 401 || name !== "refused") return [words(error)];
   const address = `/login?next=${encodeURIComponent(location.pathname)}`;
-  const text = error.status === 401 ? words(error) : "The session has ended.";
-  return name === "refused" ? [`${text} `, make("a", { href: address }, "Sign in")] : [text];
+  return [`${words(error)} `, make("a", { href: address }, "Sign in")];
 }
 
 function show() {

@@ -23,3 +23,16 @@ export function make(tag, settings = {}, ...children) {
   made.append(...children.filter((child) => child !== null && child !== undefined));
   return made;
 }
+
+/** Have `act()` called when a button is pressed, once at a time. It keeps the focus, which a disabled one loses. */
+export function whenPressed(button, act) {
+  button.addEventListener("click", async () => {
+    if (button.getAttribute("aria-busy") === "true" || button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-busy", "true");
+    try {
+      await act();
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+  });
+}

@@ -4,7 +4,7 @@ const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const MINUTE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
 const NUMBER = new Intl.NumberFormat("en");
-const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 /** A `<time>` with the time of day; the date is its title. */
 export function clock(iso) {
@@ -32,10 +32,10 @@ export function number(value, digits) {
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** 1234567 is 1.2 MB. */
+/** 1572864 is 1.5 MiB. */
 export function bytes(value, digits = 1) {
-  const step = value < 1000 ? 0 : Math.min(Math.floor(Math.log10(value) / 3), UNITS.length - 1);
-  return `${(value / 1000 ** step).toFixed(step ? digits : 0)} ${UNITS[step]}`;
+  const step = value < 1024 ? 0 : Math.min(Math.floor(Math.log2(value) / 10), UNITS.length - 1);
+  return `${(value / 1024 ** step).toFixed(step ? digits : 0)} ${UNITS[step]}`;
 }
 
 export function percent(value, digits = 0) {

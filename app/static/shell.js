@@ -2,6 +2,8 @@
 import { $api } from "/api/client.js";
 import { find } from "./dom.js";
 import { explain } from "./form.js";
+import { keep } from "./kept.js";
+import { startAgain, tellTabs } from "./session.js";
 
 function colours() {
   const choice = find("#theme");
@@ -10,7 +12,7 @@ function colours() {
   choice.addEventListener("change", () => {
     if (choice.value) document.documentElement.dataset.theme = choice.value;
     else delete document.documentElement.dataset.theme;
-    localStorage.setItem("theme", choice.value);
+    keep("theme", choice.value);
     changed();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
@@ -21,7 +23,8 @@ function signingOut() {
   button?.addEventListener("click", async () => {
     try {
       await $api.logout();
-      location.reload();
+      tellTabs();
+      startAgain();
     } catch (error) {
       explain(button.parentElement, error);
     }

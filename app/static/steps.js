@@ -1,6 +1,6 @@
 // The steps of an order, drawn, and the button of the next one.
 import { $api } from "/api/client.js";
-import { make } from "./dom.js";
+import { make, whenPressed } from "./dom.js";
 import { moment } from "./format.js";
 
 const STATES = ["placed", "packed", "shipped", "delivered"];
@@ -25,13 +25,11 @@ export function nextStep(order, moved, failed) {
   const state = STATES[order.steps.length];
   if (!state) return null;
   const button = make("button", { type: "button", class: "secondary", "aria-label": `Mark order ${order.id} ${state}` }, `Mark ${state}`);
-  button.addEventListener("click", async () => {
-    button.disabled = true;
+  whenPressed(button, async () => {
     failed(null);
     try {
       moved(await $api.advance_order({ order_id: order.id }));
     } catch (error) {
-      button.disabled = false;
       failed(error);
     }
   });

@@ -5,14 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 FINISHED: frozenset[str] = frozenset({"done", "failed", "cancelled", "interrupted"})
 
+# Characters that are kept of a text that a file or a folder holds.
+LONGEST = 200
+
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Columns = Annotated[list[ColumnName], Field(min_length=1, max_length=3)]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+Shown = Annotated[str, AfterValidator(_cut)]
 
 
 class Import(BaseModel):
@@ -42,9 +52,9 @@ Order = Annotated[Import | Hash | Count, Field(discriminator="kind")]
 
 
 class Group(BaseModel):
-    """The rows with the same values in the columns grouped by."""
+    """The rows with the same values in the columns grouped by; a very long value is cut."""
 
-    values: list[str]
+    values: list[Shown]
     rows: int
     sums: list[float]
     means: list[float]
@@ -63,7 +73,7 @@ class Aggregate(BaseModel):
 
 
 class HashedFile(BaseModel):
-    path: str
+    path: Shown
     bytes: int
     sha256: str
 

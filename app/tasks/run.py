@@ -12,7 +12,7 @@ from .counting import count
 from .data_sets import find
 from .hashing import folders, hash_folder
 from .imports import aggregate
-from .model import Count, Hash, Order, State, Task
+from .model import Count, Hash, Order, Result, State, Task
 from .store import Claimed
 from .telling import tell, tell_followers
 from .work import Progress, Reached, Work, WorkError, advance
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 # which are also looks at whether it is to be cancelled.
 SLICE = 0.1
 BEAT = 0.5
+# Bytes of a result in JSON. It is told within one event, which may have 1 MiB.
+LARGEST = 768 * 1024
 
 
 def work_of(order: Order) -> Work:
@@ -70,6 +72,7 @@ class Run:
             reached: Reached = compute(advance, work, SLICE)
             self._progress = reached.progress or self._progress
             if reached.result is not None:
+                _check_size(reached.result)
                 self._finish("done", result=reached.result)
                 return
             if not self._goes_on(self._progress):
@@ -98,3 +101,8 @@ class Run:
         ended = store.finish(self.task.id, self._owner, state, self._progress, **how)
         if ended is not None:
             tell(ended)
+
+
+def _check_size(result: Result) -> None:
+    if len(result.model_dump_json().encode()) > LARGEST:
+        raise WorkError("What came out is too large to be shown.")

@@ -123,6 +123,7 @@ def cancel(task_id: int) -> Task | None:
             return None
         if row["state"] == "queued":
             _end(db, task_id, "cancelled")
+            _forget(db)
         elif row["state"] == "running":
             _set(db, task_id, cancelling=1)
         return _task(db, task_id)
@@ -149,7 +150,9 @@ def _interrupt(condition: str, value: Any, problem: str) -> list[Task]:
         found = [row["id"] for row in db.execute(query, (value,)).fetchall()]
         for task_id in found:
             _end(db, task_id, "interrupted", problem=problem)
-        return [_task(db, task_id) for task_id in found]
+        ended = [_task(db, task_id) for task_id in found]
+        _forget(db)
+        return ended
 
     return database().write(work)
 
@@ -197,10 +200,10 @@ def _end(db: sqlite3.Connection, task_id: int, state: State, **values: Any) -> N
 
 
 def _forget(db: sqlite3.Connection) -> None:
-    """Keep the newest of those that have ended."""
+    """Keep those that ended last."""
     ended = f"state IN ({', '.join(repr(state) for state in sorted(FINISHED))})"
-    newest = f"SELECT id FROM tasks WHERE {ended} ORDER BY id DESC LIMIT {FINISHED_KEPT}"
-    db.execute(f"DELETE FROM tasks WHERE {ended} AND id NOT IN ({newest})")
+    last = f"SELECT id FROM tasks WHERE {ended} ORDER BY finished DESC, id DESC LIMIT ?"
+    db.execute(f"DELETE FROM tasks WHERE {ended} AND id NOT IN ({last})", (FINISHED_KEPT,))
 
 
 def _task(db: sqlite3.Connection, task_id: int | None) -> Task:

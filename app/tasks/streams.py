@@ -6,17 +6,34 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Annotated
 
 from pydantic import BaseModel, Field
+from werkzeug.exceptions import TooManyRequests
 
-from flask_sse_routes import Context, Event
+from flask_sse_routes import Context, Event, hook
 
 from ..primes import Tally
 
 STEPS = 100
+# Streams of a process that compute at once, and seconds after which others may try again.
+MOST = 2
+PATIENCE = 5
+
+_room = threading.Semaphore(MOST)
+
+
+@hook
+def computing(_ctx: Context) -> Generator[None, None, None]:
+    """Refuse a stream where as many as may be compute already."""
+    if not _room.acquire(blocking=False):
+        detail = f"{MOST} streams compute here already: try again in {PATIENCE} s."
+        raise TooManyRequests(detail, retry_after=PATIENCE)
+    yield
+    _room.release()
 
 
 class Progress(BaseModel):

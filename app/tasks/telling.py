@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask_sse_routes import BrokerUnavailable
+from flask_sse_routes import BrokerUnavailable, EventError
 
 from ..extensions import sse
 from .model import FullTask, Task
@@ -35,5 +35,5 @@ def tell_followers(task: Task) -> None:
 def _publish(channel: str, task: Task) -> None:
     try:
         sse.publish(channel, task)
-    except BrokerUnavailable as error:
+    except (BrokerUnavailable, EventError) as error:
         log.warning("Task %s is not told of: %s", task.id, error)

@@ -1,4 +1,4 @@
-"""The routes of tasks. Whoever has the console open sees all of them, and may end them."""
+"""The routes of tasks. Whoever has the console open sees all of them; `hooks` say who ends them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from flask_sse_routes import Context, Event, Subscription, define_route, hook
 
 from ..extensions import sse
 from ..hooks import log_end
+from ..posting import count_post
 from . import data_sets, store, streams
 from .data_sets import LONGEST_UPLOAD, DataSet
 from .hashing import folders
+from .hooks import own_unless_open
 from .imports import places_of
 from .model import FINISHED, Count, FullTask, Hash, Import, Order, Task
 from .runner import runner
@@ -48,7 +50,8 @@ def task_choices() -> Choices:
     )
 
 
-def upload_table(title: Name, text: Text) -> DataSet:
+def upload_table(ctx: Context, title: Name, text: Text) -> DataSet:
+    count_post(ctx.request, ctx.user)
     try:
         return data_sets.keep(title, text)
     except TableError as error:
@@ -97,6 +100,7 @@ def cancel_task(task_id: TaskId) -> Task:
 
 
 def _start(order: Order, ctx: Context) -> Task:
+    count_post(ctx.request, ctx.user)
     title = _title(order)
     try:
         task = store.add(order, title, ctx.user.account if ctx.user else None)
@@ -152,7 +156,11 @@ routes = {
         start_task, method="POST", path="/tasks", input=Order, summary="Start a task"
     ),
     "cancel_task": define_route(
-        cancel_task, method="POST", path="/tasks/<int:task_id>/cancel", summary="Cancel a task"
+        cancel_task,
+        method="POST",
+        path="/tasks/<int:task_id>/cancel",
+        hooks=[own_unless_open],
+        summary="Cancel a task",
     ),
     "repeat_task": define_route(
         repeat_task, method="POST", path="/tasks/<int:task_id>/repeat", summary="Start it again"
@@ -161,7 +169,7 @@ routes = {
         streams.task,
         kind="sse",
         events={"progress": streams.Progress, "done": streams.Done},
-        hooks=[log_end],
+        hooks=[log_end, streams.computing],
         summary="Count primes for as long as the stream is open",
     ),
     "countdown": define_route(

@@ -188,7 +188,7 @@ def schemathesis(folder: Path, document: str, *options: str) -> subprocess.Compl
 
 def test_schemathesis_finds_no_fault(serve: Callable[..., Serving], tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/events.db"
-    settings = {"SSE_BROKER_URL": url, "DATA_FOLDER": tmp_path}
+    settings = {"SSE_BROKER_URL": url, "DATA_FOLDER": tmp_path, "OPEN_TO_ALL": "yes"}
     serving = serve("app:create_app()", settings=settings)
     done = schemathesis(tmp_path, f"{serving.url}/api/openapi.json")
     assert done.returncode == 0, done.stdout
@@ -198,7 +198,8 @@ def test_schemathesis_finds_no_fault(serve: Callable[..., Serving], tmp_path: Pa
 
 
 def test_schemathesis_would_find_one(serve: Callable[..., Serving], tmp_path: Path) -> None:
-    serving = serve("app:create_app()", settings={"SSE_BROKER_URL": f"sqlite:///{tmp_path}/e.db"})
+    settings = {"SSE_BROKER_URL": f"sqlite:///{tmp_path}/e.db", "OPEN_TO_ALL": "yes"}
+    serving = serve("app:create_app()", settings=settings)
     document = document_of(demo())
     document["paths"] = {path: document["paths"][path] for path in ("/history", "/activity")}
     limit = document["paths"]["/history"]["get"]["parameters"][0]["schema"]

@@ -28,8 +28,13 @@ def start_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]
     """A console whose replays go ten times as fast."""
     console = Console(tmp_path_factory.mktemp("console"), REPLAY_SPEED="10")
     yield console
+    end(console)
+
+
+def end(console: Console) -> None:
     console.serving.kill()
-    assert "Traceback" not in console.serving.log
+    _, found, rest = console.serving.log.partition("Traceback")
+    assert not found, rest[:4000]
 
 
 @pytest.fixture(name="own_console")
@@ -37,16 +42,16 @@ def start_own_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cons
     """A console for one test, which may end it."""
     console = Console(tmp_path_factory.mktemp("console"), REPLAY_SPEED="10")
     yield console
-    console.serving.kill()
-    assert "Traceback" not in console.serving.log
+    end(console)
 
 
 @pytest.fixture(name="visitor")
-def make_visitor(chromium: Browser, console: Console) -> Iterator[NewVisitor]:
+def make_visitor(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[NewVisitor]:
     """Make visitors, each with a session of its own: `visitor(console=..., viewport=...)`."""
     visitors: list[Visitor] = []
 
-    def make(console: Console = console, **options: object) -> Visitor:
+    def make(console: Console | None = None, **options: object) -> Visitor:
+        console = console or request.getfixturevalue("console")
         settings = {"viewport": {"width": 1280, "height": 900}, **options}
         context = chromium.new_context(**settings)  # type: ignore[arg-type]  # checked there
         visitors.append(Visitor(context, console))

@@ -37,8 +37,11 @@ class Console:
         self.serving = self._serve(port)
 
     def _serve(self, port: int) -> Serving:
+        # A worker that is held up for a test is not to be taken for one that hangs.
+        patience = ["--timeout", "120"]
+        app = "app:create_app()"
         return Serving(
-            "app:create_app()", self.folder, workers=2, port=port, environment=self.environment
+            app, self.folder, *patience, workers=2, port=port, environment=self.environment
         )
 
     def restart(self) -> None:
@@ -74,5 +77,7 @@ class Console:
         pids = sorted(self.serving.workers())
         other = psutil.Process(pids[1 - number])
         other.suspend()
-        yield pids[number]
-        other.resume()
+        try:
+            yield pids[number]
+        finally:
+            other.resume()

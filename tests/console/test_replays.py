@@ -11,6 +11,9 @@ from playwright.sync_api import Locator, Page, expect
 from .consoles import Console
 from .visitors import NewVisitor
 
+# Results that one tab may be behind the other.
+SLACK = 25
+
 
 def figure(page: Page, name: str) -> Locator:
     return page.locator(f'[data-figure="{name}"]')
@@ -37,7 +40,7 @@ def test_prices_go_on(visitor: NewVisitor) -> None:
     expect(page.locator(".chart svg")).to_have_attribute("aria-label", re.compile("Price, dollars"))
 
 
-def test_prices_are_those_of_the_data(console: Console, visitor: NewVisitor) -> None:
+def test_prices_are_those_of_the_data(visitor: NewVisitor) -> None:
     """At the end of the data every round rests: there the last prices can be read."""
     page = visitor().open("/prices")
     expect(page.locator("#prices .month")).to_have_text("March 2010", timeout=30_000)
@@ -91,7 +94,9 @@ def test_two_tabs_on_both_workers_show_the_same(console: Console, visitor: NewVi
         with console.one_worker(number):
             tabs.append(visitor().open("/scores"))
 
-    def results() -> list[int]:
-        return [played(page) for page in tabs]
+    def is_the_same() -> bool:
+        early, other, late = (played(tabs[number]) for number in (0, 1, 0))
+        return 0 < early - SLACK <= other <= late + SLACK
 
-    wait_for(lambda: min(results()) > 0 and abs(results()[0] - results()[1]) <= 3, "the same", 20)
+    # Two replays of their own would stay as far apart as they began.
+    wait_for(is_the_same, "the same result in both", 30)

@@ -62,10 +62,11 @@ class Visitor:
 
     def sign_in(self, name: str, path: str = "/orders") -> Page:
         page = self.open(f"/login?next={path}", state=None)
-        page.get_by_label("Account").fill(name)
+        page.get_by_label("Account", exact=True).fill(name)
         page.get_by_label("Password").fill(PASSWORDS[name])
         page.get_by_role("button", name="Sign in", exact=True).click()
         expect(page.locator(".account summary")).to_contain_text(name)
+        page.wait_for_load_state()
         return page
 
 

@@ -5,6 +5,7 @@ import { Chart } from "../charts.js";
 import { follow } from "../connection.js";
 import { find, make } from "../dom.js";
 import { number, percent } from "../format.js";
+import { keep, kept } from "../kept.js";
 import { Clock, Past } from "../series.js";
 import { rate, rateTop } from "../units.js";
 import { show } from "./machine.js";
@@ -100,18 +101,24 @@ CHARTS.forEach(draw);
 for (const button of document.querySelectorAll("[data-minutes]")) {
   button.addEventListener("click", () => {
     const minutes = Number(button.dataset.minutes);
-    localStorage.setItem(KEPT, minutes);
+    keep(KEPT, minutes);
     choose(minutes);
   });
 }
-choose([1, 5, 15, 60].find((minutes) => minutes === Number(localStorage.getItem(KEPT))) ?? 5);
+choose([1, 5, 15, 60].find((minutes) => minutes === Number(kept(KEPT))) ?? 5);
 find("#values").addEventListener("toggle", tabulate);
 
-follow("metrics", "Machine", (options) => $sse.metrics({}, options), {
+function tell(now) {
+  show(now);
+  if (!isPointing) read(null);
+}
+
+follow("metrics", "Machine", (options) => $sse.metrics({}, { ...options, shared: true }), {
   on: {
     snapshot(before) {
       past.load(before);
       board.touch();
+      if (before.latest) tell(before.latest);
       tabulate();
     },
   },
@@ -119,9 +126,8 @@ follow("metrics", "Machine", (options) => $sse.metrics({}, options), {
     const at = Date.parse(now.at);
     board.clock.hear(at);
     past.add(at, LINES.map(({ take }) => take(now)));
-    show(now);
     board.touch();
-    if (!isPointing) read(null);
+    tell(now);
     tabulate();
   },
   onState({ name }) {

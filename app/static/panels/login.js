@@ -2,6 +2,7 @@
 import { $api } from "/api/client.js";
 import { find } from "../dom.js";
 import { form } from "../form.js";
+import { tellTabs } from "../session.js";
 
 const login = find("#login");
 const name = find("[name=name]", login);
@@ -14,6 +15,7 @@ form(login, async (values) => {
     password.select();
     throw error;
   }
+  tellTabs();
   location.assign(login.dataset.after);
 });
 

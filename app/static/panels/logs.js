@@ -270,6 +270,7 @@ function open() {
   view.replaceChildren();
   isAtEnd = true;
   begin([]);
+  // Not shared with other tabs: one that joins would lack the last lines.
   follow("logs", `Log ${input.file}`, (options) => $sse.logs(input, options), {
     on: {
       tail: ({ lines, reason }) => begin(lines, reason === "opened" ? null : "Some lines may be missing before these."),

@@ -1,7 +1,6 @@
 // The newest sample in words: figures, cores, workers.
 import { find, make } from "../dom.js";
-import { duration, number, percent } from "../format.js";
-import { binary } from "../units.js";
+import { bytes, duration, number, percent } from "../format.js";
 
 const BUSY = 90;
 
@@ -17,11 +16,11 @@ function figures({ host, uptime, cpu, cores, load, memory, swap, disk }) {
   say("cores", cores.length === 1 ? "1 core" : `${cores.length} cores`);
   say("load", number(load.one, 2));
   say("loads", `5 min ${number(load.five, 1)}, 15 min ${number(load.fifteen, 1)}`);
-  say("swap", swap.total ? `${binary(swap.used)} of ${binary(swap.total)}` : "no swap");
+  say("swap", swap.total ? `${bytes(swap.used)} of ${bytes(swap.total)}` : "no swap");
   part("cpu", cpu);
   for (const [name, usage] of Object.entries({ memory, disk })) {
     say(name, number(usage.percent, 1));
-    say(`${name}-bytes`, `${binary(usage.used)} of ${binary(usage.total)}`);
+    say(`${name}-bytes`, `${bytes(usage.used)} of ${bytes(usage.total)}`);
     part(name, usage.percent);
   }
   say("cpu", number(cpu, 1));
@@ -60,7 +59,7 @@ function core(index) {
 
 function workers(processes) {
   const body = find("#workers tbody");
-  const rows = processes.map(({ pid, cpu, memory, streams }) => [String(pid), number(streams), percent(cpu), binary(memory)]);
+  const rows = processes.map(({ pid, cpu, memory, streams }) => [String(pid), number(streams), percent(cpu), bytes(memory)]);
   while (body.rows.length > rows.length) body.lastElementChild.remove();
   while (body.rows.length < rows.length) body.append(row());
   rows.forEach((texts, i) => texts.forEach((text, j) => { body.rows[i].cells[j].textContent = text; }));

@@ -1,11 +1,12 @@
 // Notifications, which are on every open page at once, and what the server is doing.
 import { $api, $sse } from "/api/client.js";
 import { follow } from "../connection.js";
-import { find, make } from "../dom.js";
+import { find, make, whenPressed } from "../dom.js";
 import { explain, form } from "../form.js";
 import { clock, number } from "../format.js";
 
 const TONES = { info: "info", success: "good", warning: "warn", error: "bad" };
+// As many as a stream begins with, and as are asked for at once.
 const FIRST = 10;
 const PAGE = 50;
 // As many as the server keeps.
@@ -46,26 +47,18 @@ function clear() {
   list.replaceChildren();
 }
 
-/** Show what was posted before, up to one that is shown, or the last ones. */
-async function load(limit, before) {
-  const notes = await $api.history(before ? { limit, before } : { limit });
+/** Show what was posted before; where it is fewer than `limit`, there is nothing older. */
+function addAll(notes, limit) {
   for (const note of notes) add(note);
   older.hidden = notes.length < limit;
   find(".empty", panel).hidden = shown.size > 0;
 }
 
-async function refresh() {
-  try {
-    await load(FIRST);
-  } catch (error) {
-    explain(panel, error);
-  }
-}
-
-older.addEventListener("click", async () => {
+whenPressed(older, async () => {
   const last = list.lastElementChild;
+  explain(panel, null);
   try {
-    await load(PAGE, last.dataset.id);
+    addAll(await $api.history({ limit: PAGE, before: last.dataset.id }), PAGE);
   } catch (error) {
     explain(panel, error);
   }
@@ -121,14 +114,8 @@ document.addEventListener("visibilitychange", () => {
 });
 
 follow("notifications", "Notifications", (options) => $sse.notifications({}, { ...options, shared: true }), {
-  // A tab that joins others which share a connection gets no snapshot: so each asks for what was before.
-  onOpen: refresh,
   onReset: clear,
-  on: {
-    snapshot(notes) {
-      for (const note of notes) add(note);
-    },
-  },
+  on: { snapshot: (notes) => addAll(notes, FIRST) },
   onMessage(note, { id }) {
     if (shown.has(id)) return;
     add({ ...note, id }, true);

@@ -1,5 +1,5 @@
 // Prices of the past, month by month, as the replay comes to them.
-import { $sse } from "/api/client.js";
+import { $api, $sse } from "/api/client.js";
 import { follow } from "../connection.js";
 import { find } from "../dom.js";
 import { number } from "../format.js";
@@ -22,20 +22,48 @@ const named = (month) => MONTH.format(new Date(month.month));
 const quoted = (month, symbol) => month?.quotes.find((quote) => quote.symbol === symbol);
 
 function open() {
-  follow("prices", "Prices", (options) => $sse.prices({ symbols: chosen() }, options), {
+  months = [];
+  follow("prices", "Prices", (options) => $sse.prices({ symbols: chosen() }, { ...options, shared: true }), {
+    onOpen() {
+      if (!months.length) catchUp();
+    },
     on: {
-      begun(begun) {
-        months = begun.months;
-        of = begun.of;
-        show();
-      },
+      begun,
       month(month) {
+        if (month.number > months.length) catchUp();
         if (month.number !== months.length) return;
         months.push(month);
         show();
       },
     },
   });
+}
+
+// How often all months were told anew.
+let beginnings = 0;
+
+function begun(begun) {
+  beginnings += 1;
+  ({ months, of } = begun);
+  show();
+}
+
+let isCatchingUp = false;
+
+/** A tab that joins others which share a connection is not told of what came before. */
+async function catchUp() {
+  if (isCatchingUp) return;
+  isCatchingUp = true;
+  const before = beginnings;
+  const symbols = chosen();
+  try {
+    const soFar = await $api.prices_so_far({ symbols });
+    if (beginnings === before && String(symbols) === String(chosen())) begun(soFar);
+  } catch {
+    // The next month has it asked for again.
+  } finally {
+    isCatchingUp = false;
+  }
 }
 
 function show() {

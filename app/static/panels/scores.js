@@ -22,7 +22,7 @@ let results = [];
 const dated = (iso) => DAY.format(new Date(iso));
 const isShown = ({ home, away }) => !team.value || [home, away].includes(team.value);
 
-follow("scores", "Scores", (options) => $sse.scores({}, options), {
+follow("scores", "Scores", (options) => $sse.scores({}, { ...options, shared: true }), {
   on: {
     snapshot(soFar) {
       ({ season, of, days, results } = soFar);

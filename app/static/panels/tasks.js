@@ -1,12 +1,14 @@
 // Tasks: started here, run by the server, followed by everybody, whether this page stays open or not.
 import { $api, $sse } from "/api/client.js";
 import { follow } from "../connection.js";
-import { find, make } from "../dom.js";
+import { find, make, whenPressed } from "../dom.js";
 import { explain, form } from "../form.js";
 import { duration, moment, number } from "../format.js";
 import { result } from "./task_result.js";
 
 const FINISHED = ["done", "failed", "cancelled", "interrupted"];
+// As many as the server keeps of those that have ended.
+const KEPT = 50;
 const TONES = { running: "info", done: "good", failed: "bad", interrupted: "warn" };
 
 const panel = find("#tasks");
@@ -51,16 +53,17 @@ function button(task) {
   if (isOver && task.state === "done") return null;
   const [label, call] = isOver ? ["Start again", $api.repeat_task] : ["Cancel", $api.cancel_task];
   const made = make("button", { type: "button", class: "secondary", "aria-label": `${label}: ${task.title}` }, label);
-  made.disabled = task.cancelling && !isOver;
-  if (made.disabled) made.textContent = "Cancelling";
-  made.addEventListener("click", async () => {
-    made.disabled = true;
+  if (task.cancelling && !isOver) {
+    made.textContent = "Cancelling";
+    made.setAttribute("aria-disabled", "true");
+  }
+  whenPressed(made, async () => {
     explain(panel, null);
     try {
       show(await call({ task_id: task.id }), { isNew: isOver });
     } catch (error) {
-      made.disabled = false;
       explain(panel, error);
+      if (error.status === 404) remove(task.id);
     }
   });
   return made;
@@ -98,7 +101,10 @@ function show(task, { isNew = false } = {}) {
     const cancelling = task.cancelling || Boolean(entry?.task.cancelling);
     put({ ...task, cancelling }, entry);
   }
-  if (isNew) open(task.id);
+  trim();
+  if (!isNew) return;
+  open(task.id);
+  known.get(task.id).item.scrollIntoView({ block: "nearest" });
 }
 
 function put(task, entry) {
@@ -130,12 +136,28 @@ function insert(item, id) {
 
 function showAll(tasks) {
   const kept = new Set(tasks.map(({ id }) => id));
-  for (const [id, { item }] of known) {
-    if (kept.has(id)) continue;
-    item.remove();
-    known.delete(id);
-  }
+  for (const id of [...known.keys()]) if (!kept.has(id)) remove(id);
   for (const task of tasks) show(task);
+  find(".empty", panel).hidden = known.size > 0;
+}
+
+/** Forget what the server forgets; the one that is open may still be read. */
+function trim() {
+  const ended = [...known.values()].map(({ task }) => task).filter(({ state }) => FINISHED.includes(state));
+  ended.sort((a, b) => Date.parse(b.finished) - Date.parse(a.finished) || b.id - a.id);
+  for (const { id } of ended.slice(KEPT)) if (id !== opened) remove(id);
+}
+
+/** The focus goes to the row that takes the place. */
+function remove(id) {
+  const { item } = known.get(id) ?? {};
+  if (!item) return;
+  const next = item.nextElementSibling ?? item.previousElementSibling;
+  const hadFocus = item.contains(document.activeElement);
+  if (opened === id) open(null);
+  known.get(id).item.remove();
+  known.delete(id);
+  if (hadFocus) next?.querySelector("button.name").focus();
   find(".empty", panel).hidden = known.size > 0;
 }
 
@@ -145,8 +167,7 @@ function open(id) {
   const before = opened;
   opened = id;
   history.replaceState(null, "", id ? `#task-${id}` : location.pathname);
-  following?.close();
-  following = null;
+  endFollowing();
   for (const each of [before, id]) {
     const entry = known.get(each);
     if (entry) replace(entry.task, entry);
@@ -154,19 +175,35 @@ function open(id) {
   if (id && known.has(id)) followClosely(id);
 }
 
-function followClosely(id) {
+function followClosely(id, { shared = true } = {}) {
   const { task } = known.get(id);
   if (task.result) return;
-  following = follow("task", task.title, (options) => $sse.follow_task({ task_id: id }, options), {
-    onMessage: show,
+  following = follow("task", task.title, (options) => $sse.follow_task({ task_id: id }, { ...options, shared }), {
+    onMessage: (told) => show(told),
     onEnd() {
-      following?.close();
-      following = null;
+      endFollowing();
+      // A tab that joined others at the very end has not been told what came out.
+      const { state, result: found } = known.get(id).task;
+      if (shared && state === "done" && !found) followClosely(id, { shared: false });
+    },
+    onError(error) {
+      if (error.status !== 404) return;
+      status.textContent = `${task.title}: not kept any more.`;
+      remove(id);
     },
   });
 }
 
-follow("tasks", "Tasks of everybody", (options) => $sse.tasks({}, options), {
+function endFollowing() {
+  following?.close();
+  following = null;
+}
+
+follow("tasks", "Tasks of everybody", (options) => $sse.tasks({}, { ...options, shared: true }), {
+  onOpen() {
+    explain(panel, null);
+    offerChoices();
+  },
   on: {
     snapshot(tasks) {
       showAll(tasks);
@@ -222,7 +259,7 @@ async function startImport() {
   else await start({ kind: "import", data_set: tables.value, ...input });
 }
 
-async function upload(file, { longest_upload: longest }) {
+async function upload(file) {
   if (file.size > 2 * longest) throw new Error(`The file has more than ${number(longest)} characters.`);
   const text = decode(await file.arrayBuffer());
   if (!text) throw new Error("The file is empty.");
@@ -247,21 +284,36 @@ form(find("#hash"), ({ folder }) => start({ kind: "hash", folder }));
 form(find("#count"), ({ limit }) => start({ kind: "count", limit }));
 tables.addEventListener("change", offerColumns);
 
-try {
-  const choices = await $api.task_choices();
-  choices.data_sets.forEach(addTable);
-  find("#hash").elements.folder.append(...choices.folders.map((folder) => make("option", {}, folder)));
-  offerColumns();
-  const field = find("[type=file]", importing);
-  field.addEventListener("change", async () => {
-    explain(importing, null);
-    try {
-      if (field.files[0]) await upload(field.files[0], choices);
-    } catch (error) {
-      explain(importing, error);
-    }
-    field.value = "";
-  });
-} catch (error) {
-  explain(panel, error);
+let longest = 0;
+let isOffering = false;
+
+/** What can be chosen, asked for whenever the server is there, until it has been told. */
+async function offerChoices() {
+  if (isOffering || longest) return;
+  isOffering = true;
+  try {
+    const choices = await $api.task_choices();
+    choices.data_sets.forEach(addTable);
+    find("#hash").elements.folder.append(...choices.folders.map((folder) => make("option", {}, folder)));
+    offerColumns();
+    longest = choices.longest_upload;
+    explain(panel, null);
+  } catch (error) {
+    explain(panel, error);
+  } finally {
+    isOffering = false;
+  }
 }
+
+const field = find("[type=file]", importing);
+field.addEventListener("change", async () => {
+  explain(importing, null);
+  try {
+    if (field.files[0]) await upload(field.files[0]);
+  } catch (error) {
+    explain(importing, error);
+  }
+  field.value = "";
+});
+
+offerChoices();
