@@ -6,8 +6,8 @@ SHELL := bash
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
-# Most tests wait for something: three processes keep two cores busy.
-JOBS ?= 3
+# Most tests wait for something: two processes halve the time on two cores.
+JOBS ?= 2
 
 BIN := $(VENV)/bin
 # What an installation depends on: a change of either file, or of the folder, asks for a new one.

@@ -67,7 +67,8 @@ def test_metrics_are_plausible(app: Flask) -> None:
         assert min(*now["network"].values(), *now["disks"].values()) >= 0
         assert min(now["load"].values()) >= 0
         assert abs(time.time() - psutil.boot_time() - now["uptime"]) < 60
-        assert [worker["pid"] for worker in now["workers"]] == [os.getpid()]
+        # Processes that were started alike, as those of a test run are, count as workers.
+        assert os.getpid() in [worker["pid"] for worker in now["workers"]]
         assert now["workers"][0]["memory"] > 10_000_000
 
 
@@ -222,7 +223,8 @@ def test_workers_have_streams_that_others_count(app: Flask, tmp_path: Path) -> N
     report = {"pid": os.getpid(), "streams": 7, "events": 1, "rate": 0.0}
     (folder / f"{os.getpid()}.json").write_text(json.dumps(report))
     with app.app_context():
-        assert [worker.streams for worker in Workers().measure()] == [7]
+        streams = {worker.pid: worker.streams for worker in Workers().measure()}
+    assert streams[os.getpid()] == 7
 
 
 # A process that starts three others as itself, the last of which says what it finds, and one that

@@ -22,7 +22,7 @@ def gaps(stream: Stream) -> list[float]:
 def check_rhythm(stream: Stream, count: int) -> None:
     """Read `count` heartbeats; they come at their time, and none of them much later."""
     stream.beat(count)
-    assert abs(statistics.median(gaps(stream)) - HEARTBEAT) < HEARTBEAT * 0.2, gaps(stream)
+    assert abs(statistics.median(gaps(stream)) - HEARTBEAT) < HEARTBEAT * 0.4, gaps(stream)
     assert max(gaps(stream)) <= HEARTBEAT * 2, gaps(stream)
 
 
