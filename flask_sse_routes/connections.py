@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .offload import Offload
 
 # Seconds between two questions after a client that may have vanished: one costs as much as a send.
-ASK_AFTER = VANISHED_AFTER * 0.75
+ASK_AFTER = VANISHED_AFTER / 2
 # What streams that get the same have in common.
 Key = tuple[ChannelHub, tuple[str, ...]]
 

@@ -45,7 +45,7 @@ class Begun(BaseModel):
     months: list[Month]
 
 
-def prices(ctx: Context, symbols: Symbols = list(SYMBOLS)) -> Iterator[Event]:  # noqa: B006
+def prices(ctx: Context, symbols: Symbols = list(SYMBOLS)) -> Iterator[Event]:  # noqa: B006  # never changed
     """Replay month-end prices of 2000 to 2010, a month every second, for everybody alike.
 
     A client that comes back within the round gets the months that it missed; any other begins anew.
@@ -64,7 +64,7 @@ def prices(ctx: Context, symbols: Symbols = list(SYMBOLS)) -> Iterator[Event]:  
         ctx.sleep(until_next_tick())
 
 
-def prices_so_far(symbols: Symbols = list(SYMBOLS)) -> Begun:  # noqa: B006
+def prices_so_far(symbols: Symbols = list(SYMBOLS)) -> Begun:  # noqa: B006  # never changed
     return _begun(now(), list(dict.fromkeys(symbols)))
 
 

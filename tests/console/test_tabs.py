@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from .visitors import NewVisitor, pill
 
@@ -67,9 +67,9 @@ def test_history_comes_with_the_stream(visitor: NewVisitor) -> None:
     session.expects("status of 503")
     refused = []
 
-    def refuse(route: object) -> None:
+    def refuse(route: Route) -> None:
         refused.append(route)
-        route.fulfill(status=503)  # type: ignore[attr-defined]
+        route.fulfill(status=503)
 
     page = session.open("/")
     for number in range(12):

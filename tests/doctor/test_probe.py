@@ -62,7 +62,7 @@ def test_an_address_that_no_proxy_has_named(app: Flask) -> None:
 
 
 def test_an_address_that_was_taken_from_a_proxy(app: Flask) -> None:
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)  # type: ignore[method-assign]
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)  # type: ignore[method-assign]  # as WSGI has it
     assert ask(app, token(), X_Forwarded_For="192.0.2.1, 198.51.100.7").json["named"] is True
     assert ask(app, token(), X_Forwarded_For="127.0.0.1").json["named"] is None
 
