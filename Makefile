@@ -18,13 +18,14 @@ DOCS_READY := $(VENV)/.docs-$(KEY)
 NODE := tests/node
 NODE_READY := $(NODE)/node_modules/.ready-$(shell cksum < $(NODE)/package.json | tr -dc 0-9)
 
-.PHONY: help run test lint docs bench clean programs node
+.PHONY: help run test lint docs bench soak clean programs node
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo '  make test ARGS="-k name -x"                         passes options on to pytest'
 	@echo '  make bench ARGS="--peers floor,ours --runs 5"       passes options on to the benchmark'
+	@echo '  make soak ARGS="--only kill,reload"                 passes options on to the scenarios'
 	@echo '  make test PYTHON=python3.12 VENV=.venv-3.12         uses another Python'
 
 # Accounts whose passwords stand on the sign-in page are for this machine alone.
@@ -47,6 +48,9 @@ docs: $(DOCS_READY) ## build the documentation into site/
 
 bench: $(RUN_READY) ## measure this project beside others and beside the floor
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(TEST_READY) programs ## break things for 70 minutes and see that every promise is held
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist site *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache $(NODE)/node_modules

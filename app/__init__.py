@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 
-from . import access, activity, logs, metrics, pages, scores, security, settings, tasks
+from . import access, activity, forms, logs, metrics, pages, scores, security, settings, tasks
 from .accounts import cli as accounts_cli
 from .accounts import demo as demo_accounts
 from .api import api
@@ -30,6 +30,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     security.init_app(app)
     access.init_app(app)
     pages.init_app(app)
+    forms.init_app(app)
     for topic in TOPICS_WITH_SETUP:
         topic.init_app(app)
     app.register_blueprint(pages.pages)

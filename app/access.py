@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 from .accounts.visitor import current_visitor
 from .settings import is_open
 
-# What the page to sign in consists of and calls; the doctor has a token of its own.
+# What the page to sign in consists of and calls; the doctor has a token of its own, and whether
+# the worker is well is no secret.
 FOR_STRANGERS = {
     "static",
     "pages.login",
@@ -19,6 +20,7 @@ FOR_STRANGERS = {
     "api.session",
     "api.client-js",
     "api.sse-doctor",
+    "api.sse-health",
 }
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from flask_sse_routes import Context, define_route
 
 from .extensions import sse
-from .hooks import log_end
+from .hooks import REAUTHORIZE, log_end
 from .settings import data_folder
 
 log = logging.getLogger(__name__)
@@ -166,6 +166,7 @@ routes = {
         activity,
         kind="sse",
         hooks=[log_end],
+        reauthorize=REAUTHORIZE,
         summary="Open streams of all workers, and what they send",
     ),
 }

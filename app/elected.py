@@ -88,13 +88,13 @@ class Elected(ABC):
     def _attempt(self) -> None:
         try:
             with (data_folder() / f"{self.name}.lock").open("a") as file:
-                if _is_ours(file):
+                if is_ours(file):
                     self.work()
         except Exception:
             log.exception(self.trouble)
 
 
-def _is_ours(file: TextIO) -> bool:
+def is_ours(file: TextIO) -> bool:
     """Take the lock, if nobody else has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

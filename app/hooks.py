@@ -18,11 +18,20 @@ REAUTHORIZE = 10
 COOKIE = {"session": {"type": "apiKey", "in": "cookie", "name": "console"}}
 
 
+def is_first(ctx: Context, name: str) -> bool:
+    """Tell whether a hook runs to open a stream; else it is asked again while that is open."""
+    known, vars(ctx.state)[name] = hasattr(ctx.state, name), True
+    return not known
+
+
 @hook
 def log_end(ctx: Context) -> Generator[None, None, None]:
     """Log how a stream ended and how long it was open."""
     opened = time.monotonic()
+    opens = is_first(ctx, "logged")
     yield
+    if not opens:
+        return
     log.info("%s %s after %.1f s", ctx.route.name, ctx.outcome, time.monotonic() - opened)
 
 

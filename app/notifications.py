@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from flask_sse_routes import Context, Event, Subscription, define_route
 
 from .extensions import sse
-from .hooks import log_end
+from .hooks import REAUTHORIZE, log_end
 from .posting import count_post
 
 Level = Literal["info", "success", "warning", "error"]
@@ -71,6 +71,7 @@ routes = {
         kind="sse",
         output=Notification,
         hooks=[log_end],
+        reauthorize=REAUTHORIZE,
         summary="Notifications as they are posted",
     ),
     "notify": define_route(notify, method="POST", summary="Post a notification to every open page"),

@@ -70,14 +70,14 @@ def order(order_id: int) -> ResponseReturnValue:
 
 @pages.get("/login")
 def login() -> ResponseReturnValue:
-    after = _local(request.args.get("next"))
+    after = local(request.args.get("next"))
     if current_visitor() is not None:
         return redirect(after)
     demo = DEMO_ACCOUNTS if demo_is_on() else ()
     return render_template("login.html", after=after, demo=demo, is_empty=not all_accounts())
 
 
-def _local(path: str | None) -> str:
+def local(path: str | None) -> str:
     """Return where to go after signing in: to a page of this site, whatever the link says."""
     return path if path and PLAIN_PATH.fullmatch(path) else "/"
 

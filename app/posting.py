@@ -11,7 +11,7 @@ import time
 from flask import Request
 from werkzeug.exceptions import TooManyRequests
 
-from .accounts.throttle import keys
+from .accounts.throttle import address_key
 from .accounts.visitor import Visitor
 from .database import database
 
@@ -21,8 +21,8 @@ BURST, INTERVAL = 30, 1.0
 
 def count_post(request: Request, visitor: Visitor | None) -> None:
     """Count a post. Raises `TooManyRequests`, which says when to try again."""
-    account, address = keys(visitor.account if visitor else "", request.remote_addr)
-    wait = math.ceil(_begin(account if visitor else address, time.time()))
+    key = f"account:{visitor.account}" if visitor else address_key(request.remote_addr)
+    wait = math.ceil(_begin(key, time.time()))
     if wait > 0:
         raise TooManyRequests(f"Too many at once: try again in {wait} s.", retry_after=wait)
 

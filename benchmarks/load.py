@@ -61,7 +61,7 @@ class Load:
     def __init__(
         self,
         program: Path,
-        core: int,
+        core: int | None,
         log: IO[bytes],
         check: Callable[[], None],
         *,

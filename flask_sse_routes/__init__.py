@@ -8,6 +8,7 @@ from .blueprint import RouteBlueprint
 from .brokers import broker_from_url
 from .config import Config
 from .context import Context
+from .cors import CORS
 from .errors import (
     BrokerUnavailable,
     ConfigError,
@@ -22,12 +23,14 @@ from .errors import (
 from .extension import SSERoutes
 from .hooks import compose_hooks, define_hook, hook
 from .kinds import Call, Kind, register_kind
+from .policies import check_origin
 from .routes import Route, compose_routes, define_route
-from .streams import Stats
 from .subscriptions import Subscription
+from .tallies import Stats
 from .wire import Event
 
 __all__ = [
+    "CORS",
     "BrokerUnavailable",
     "Call",
     "Config",
@@ -48,6 +51,7 @@ __all__ = [
     "StreamError",
     "Subscription",
     "broker_from_url",
+    "check_origin",
     "compose_hooks",
     "compose_routes",
     "define_hook",

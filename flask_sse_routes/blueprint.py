@@ -6,7 +6,6 @@ blueprint's place in it when the blueprint is registered.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -15,16 +14,19 @@ from flask.blueprints import BlueprintSetupState
 from flask.wrappers import Response
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from . import diagnosis
+from . import diagnosis, health
+from .cors import CORS
 from .documents import document_views, joined
 from .errors import BrokerUnavailable, DeclarationError, StreamError
 from .extension import Placed, runtime_of, this_app
 from .hooks import AnyHook, Hook, flatten
 from .kinds import Call, get_kind
+from .logs import Log
+from .policies import NOTHING, PRIVATE, Policy, refuse_foreign
 from .routes import VARIABLE, Route, bind, define_route
 from .streams import PROCESS
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,8 +35,11 @@ class RouteBlueprint(Blueprint):
     """A blueprint of declared routes: a mapping, decorators, or both.
 
     `hooks` run for each of its routes, and of the blueprints nested in it, after the app's
-    and before a route's own. `title` and `version` are for its documents. Everything else is
-    as in `flask.Blueprint`. Raises `DeclarationError` for a route that cannot work.
+    and before a route's own. `title` and `version` are for its documents. `cors` are origins
+    whose pages may use it, a list or a `CORS`; by default there are none. With `check_origin` its
+    routes refuse what pages of all other origins send. Both hold for nested blueprints that do not
+    say otherwise. Everything else is as in `flask.Blueprint`. Raises `DeclarationError` for a
+    route that cannot work.
     """
 
     def __init__(
@@ -46,11 +51,14 @@ class RouteBlueprint(Blueprint):
         hooks: Iterable[AnyHook] = (),
         title: str | None = None,
         version: str | None = None,
+        cors: CORS | str | Iterable[str] | None = None,
+        check_origin: bool | None = None,
         **options: Any,
     ) -> None:
         super().__init__(name, import_name, **options)
         self.title = title
         self.version = version
+        self.policy = Policy(CORS.of(cors), check_origin)
         self.hooks = flatten(hooks, f"RouteBlueprint {name!r}")
         self.routes: dict[str, Route] = {}
         self.record(_introduce)
@@ -75,9 +83,11 @@ class RouteBlueprint(Blueprint):
             hooks = (*_inherited_hooks(state), *route.hooks)
             rule = joined(state.url_prefix, route.rule)
             kind.check_place(route, _variables(state, rule))
-            runtime_of(state.app).place(Placed(_full_name(state), route, rule, hooks))
+            full_name, runtime = _full_name(state), runtime_of(state.app)
+            runtime.place(Placed(full_name, route, rule, hooks))
             try:
-                state.add_url_rule(route.rule, name, _view(route, hooks), methods=[route.method])
+                view = _view(route, hooks, runtime.policies.of([full_name]))
+                state.add_url_rule(route.rule, name, view, methods=[route.method])
             except (ValueError, LookupError) as error:
                 raise DeclarationError(
                     f"{route.owner}: Flask refuses path={route.rule!r}: {error}"
@@ -116,9 +126,14 @@ def _introduce(state: BlueprintSetupState) -> None:
             f"RouteBlueprint {state.name!r} is nested in another, and its name begins with an "
             "underscore; clients keep such names for themselves. Leave it away."
         )
-    runtime_of(state.app).add_blueprint(name, state.url_prefix)
-    for path, endpoint, view in (*document_views(name), *diagnosis.views()):
+    runtime_of(state.app).add_blueprint(name, state.url_prefix, _policy(state))
+    for path, endpoint, view in (*document_views(name), *diagnosis.views(), *health.views()):
         state.add_url_rule(path, endpoint, view, methods=["GET"])
+
+
+def _policy(state: BlueprintSetupState) -> Policy:
+    blueprint = state.blueprint
+    return blueprint.policy if isinstance(blueprint, RouteBlueprint) else NOTHING
 
 
 def _full_name(state: BlueprintSetupState) -> str:
@@ -143,7 +158,7 @@ def _inherited_hooks(state: BlueprintSetupState) -> tuple[Hook, ...]:
     return tuple(hooks)
 
 
-def _view(route: Route, hooks: tuple[Hook, ...]) -> Callable[..., Response]:
+def _view(route: Route, hooks: tuple[Hook, ...], policy: Policy) -> Callable[..., Response]:
     kind = get_kind(route.kind, route.owner)
     streams = kind.describe(route).streams
 
@@ -153,6 +168,10 @@ def _view(route: Route, hooks: tuple[Hook, ...]) -> Callable[..., Response]:
         all_hooks = (*runtime.hooks, *hooks)
         actual = request._get_current_object()  # type: ignore[attr-defined]  # a proxy
         PROCESS.note(actual.environ)
+        if all_hooks or runtime.identify is not None or policy.check_origin:
+            actual.environ[PRIVATE] = True
+        if policy.check_origin:
+            refuse_foreign(actual, policy.cors)
         try:
             return kind.respond(Call(app, runtime, route, all_hooks, actual, streams))
         except StreamError as error:

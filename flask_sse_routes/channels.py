@@ -10,7 +10,6 @@ seq up to which all rings are complete. What a stream sends grows in seq over it
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 
@@ -18,9 +17,11 @@ from . import concurrency
 from .brokers.base import Broker, Listener, Merged, Position
 from .errors import BrokerUnavailable
 from .followers import ChannelSource, Follower
+from .lag import Lag
+from .logs import Log
 from .rings import Portion, Ring, frame_of, portion_of
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 # Entries read at once, by the tail and for one subscriber that catches up.
 PAGE = 500
@@ -39,6 +40,7 @@ class ChannelHub:
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self.rings: dict[str, Ring] = {}
+        self.lag = Lag()
         # Re-entrant, because a source that is served may find that it has to settle anew.
         self.lock = concurrency.native_rlock()
         self._position = Position("", 0)
@@ -275,6 +277,7 @@ class ChannelHub:
                 self.rings[channel].restart(merged.until)
                 touched.add(channel)
         self._position = Position(merged.epoch, merged.until)
+        self.lag.read(self._position)
         if self._size > ALL_RINGS_BYTES:
             self._make_room()
         return {s: None for c in touched for s in self._followers.get(c, ())}
@@ -319,12 +322,12 @@ def _launch(work: Callable[[], None], name: str) -> None:
 def _wake(source: Follower) -> None:
     try:
         source.wake()
-    except Exception:
-        log.exception("Waking a stream failed")
+    except Exception as error:
+        log.error("Waking a stream failed", error=error)
 
 
 def _report(what: str, error: Exception, pause: float) -> None:
     """Log the first of a row of failures; a broker that is away needs no traceback."""
     if pause == FIRST_PAUSE:
         expected = isinstance(error, BrokerUnavailable)
-        log.warning("%s: %s", what, error, exc_info=None if expected else error)
+        log.warning("%s: %s", what, error, error=None if expected else error)

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from .addresses import Network, trusted
 from .errors import ConfigError
 
 PREFIX = "SSE_"
@@ -38,6 +39,8 @@ class Config:
     max_streams: int | None = None
     max_streams_per_client: int | None = None
     max_event_bytes: int = 1024 * 1024
+    max_body_bytes: int | None = 1024 * 1024
+    trusted_proxies: tuple[Network | str, ...] = ()
     broker_url: str = "memory://"
     history: int = 1000
     history_age: float = 3600.0
@@ -126,6 +129,8 @@ _CHECKS: dict[str, Any] = {
     "max_streams": _limit,
     "max_streams_per_client": _limit,
     "max_event_bytes": _count,
+    "max_body_bytes": _limit,
+    "trusted_proxies": trusted,
     "broker_url": _text,
     "history": _count,
     "history_age": _seconds,

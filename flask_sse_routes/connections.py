@@ -7,11 +7,10 @@ not take yet, and is one of a `Group` while it has got the same as others.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import concurrency
+from . import clock, concurrency
 from .channels import ChannelHub
 from .followers import ChannelSource
 from .groups import Group
@@ -74,7 +73,7 @@ class Connection:
         self.on_close = on_close
         # What the socket has not taken of the last chunk.
         self.rest: memoryview | None = None
-        self.sent_at = time.monotonic()
+        self.sent_at = clock.now()
         self.heartbeat, self.until = stream.heartbeat, stream.until
         # Heartbeats sent as one of a group, since they were last counted.
         self.beats = 0
@@ -120,7 +119,7 @@ class Connection:
             return
         if stream.transport is not self:  # it has ended while `where` was asked
             return
-        self.sent_at = time.monotonic()
+        self.sent_at = clock.now()
         if not self.send(data):
             return
         if stream.over:
@@ -188,7 +187,7 @@ class Connection:
 
     @property
     def last_sent(self) -> float:
-        """When something was sent last (`time.monotonic`)."""
+        """When something was sent last (`clock.now`)."""
         return self.sent_at if self.group is None else max(self.sent_at, self.group.sent_at)
 
     def enter(self, group: Group) -> None:

@@ -97,14 +97,15 @@ class Context:
 
     `route`, `input` (the validated input object or `None`), `state` (a namespace that
     hooks and the handler share), `last_event_id` (text or `None`; `sent_id` is what the client
-    sent as such, whatever it is), `response` (http, in `after`), `outcome` and `error` (in
-    `cleanup`).
+    sent as such, whatever it is), `response` (http, in `after`), `outcome`, `error`, `events_sent`
+    and `bytes_sent` (in `cleanup`, the last two of a stream).
     """
 
     __slots__ = (
         "_app",
         "_identify",
         "_request",
+        "_sent",
         "_source",
         "_user",
         "error",
@@ -137,6 +138,7 @@ class Context:
         self._identify = identify
         self._user: Any = None
         self._source: GeneratorSource | None = None
+        self._sent = (0, 0)
 
     @property
     def request(self) -> Any:
@@ -150,6 +152,20 @@ class Context:
             identify, self._identify = self._identify, None
             self._user = identify(self._request)
         return self._user
+
+    @property
+    def events_sent(self) -> int:
+        """How many events a stream that is over has sent, its terminal one included."""
+        return self._sent[0]
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes a stream that is over has sent, heartbeats included."""
+        return self._sent[1]
+
+    def note_sent(self, events: int, size: int) -> None:
+        """Note what the stream has sent, for its cleanup hooks."""
+        self._sent = (events, size)
 
     @property
     def connected(self) -> bool:

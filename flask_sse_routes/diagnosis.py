@@ -18,6 +18,7 @@ from flask import Flask, abort, request
 from flask.wrappers import Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from .addresses import client_of
 from .concurrency import cooperative
 from .context import Context
 from .extension import runtime_of, this_app
@@ -136,6 +137,9 @@ def _worker(environ: dict[str, Any]) -> str:
 
 def _is_named(environ: dict[str, Any]) -> bool | None:
     said, address = environ.get("HTTP_X_FORWARDED_FOR", ""), environ.get("REMOTE_ADDR", "")
+    proxies = runtime_of(this_app()).config.trusted_proxies
+    if client_of(address, said, proxies) not in (address, None):
+        return True
     if not said or address not in {each.strip() for each in said.split(",")}:
         return not said
     before = environ.get("werkzeug.proxy_fix.orig", {}).get("REMOTE_ADDR", address)

@@ -10,6 +10,7 @@ import os
 import re
 import threading
 import weakref
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, cast
 
@@ -17,7 +18,7 @@ from flask import Flask, current_app, has_app_context, has_request_context, requ
 from flask.sansio.app import App
 from flask.wrappers import Request
 
-from . import problems
+from . import policies, problems
 from .bodies import make_text
 from .brokers import broker_from_url
 from .brokers.base import check_channel
@@ -26,11 +27,14 @@ from .config import Config
 from .errors import ConfigError, DeclarationError
 from .hooks import AnyHook, Hook, flatten
 from .listening import Listening, listen
+from .logs import MODE
+from .policies import Policies, Policy
 from .publishing import Channels
 from .routes import Route
 from .schema import Fallback, dump
-from .streams import PROCESS, Stats, Streams
+from .streams import PROCESS, Streams
 from .subscriptions import Subscription
+from .tallies import Observer, Stats, Tally
 from .transport import close_unsent
 from .wire import Event
 
@@ -65,13 +69,15 @@ class AppRuntime:
         self.documents: dict[tuple[str, str], Any] = {}
         # One request makes a document, others wait for it. One document is made from another.
         self.documents_lock: Callable[[], Any] = once_per_process(lambda: threading.RLock())
-        self._prefixes: list[re.Pattern[str]] = []
+        self.policies = Policies()
+        self._prefixes: list[tuple[re.Pattern[str], str]] = []
         self._config: Config | None = None
         self._app = weakref.ref(app)
         self._get_channels: Callable[[], Channels] = once_per_process(self._make_channels)
         config = Config.read(app.config, os.environ)
         broker_from_url(config.broker_url)  # opens nothing, but tells what cannot be
         problems.install(app, self.is_ours)
+        policies.install(app, lambda: self.policies.of(self.asked_blueprints()))
         app.teardown_request(close_unsent)
 
     @property
@@ -79,6 +85,7 @@ class AppRuntime:
         """The configuration, frozen at its first use in a request."""
         if self._config is None:
             self._config = Config.read(self.app.config, os.environ)
+            MODE.debug = self.app.debug
         return self._config
 
     @property
@@ -111,16 +118,18 @@ class AppRuntime:
 
     def _make_channels(self) -> Channels:
         channels = Channels(self.config)
+        channels.hub.lag.observers = self.streams.observers
         weakref.finalize(self, channels.close).atexit = False  # which they see to themselves
         return channels
 
-    def add_blueprint(self, name: str, prefix: str | None) -> None:
+    def add_blueprint(self, name: str, prefix: str | None, policy: Policy) -> None:
         """Answer errors with problem documents for a blueprint, and below its prefix."""
+        self.policies.add(name, policy)
         self.blueprints[name] = (prefix or "").rstrip("/")
         self._refuse_namesake(name)
         if prefix and prefix.strip("/"):
             pattern = re.sub(r"<[^<>]*>", "[^/]+", re.escape(prefix.rstrip("/")))
-            self._prefixes.append(re.compile(f"{pattern}(/|$)"))
+            self._prefixes.append((re.compile(f"{pattern}(/|$)"), name))
 
     def place(self, placed: Placed) -> None:
         """Note a route. Raises `DeclarationError` where a blueprint beside it has its name."""
@@ -138,9 +147,20 @@ class AppRuntime:
 
     def is_ours(self) -> bool:
         """Tell whether the current request is a blueprint's, or misses one below its prefix."""
+        return not self.blueprints.keys().isdisjoint(self.asked_blueprints())
+
+    def asked_blueprints(self) -> list[str]:
+        """Return the blueprints of the current request, the innermost first.
+
+        Of one that no route answers, those below whose prefix it is.
+        """
         if request.blueprint is not None:
-            return not self.blueprints.keys().isdisjoint(request.blueprints)
-        return any(prefix.match(request.path) for prefix in self._prefixes)
+            return request.blueprints
+        path, found = request.path, []
+        for prefix, name in self._prefixes:
+            if match := prefix.match(path):
+                found.append((-match.end(1), name))
+        return [name for _, name in sorted(found, key=lambda each: each[0])]
 
 
 class SSERoutes:
@@ -160,6 +180,8 @@ class SSERoutes:
         self._hooks = flatten(hooks, "SSERoutes")
         self._identify = identify
         self._runtimes: weakref.WeakSet[AppRuntime] = weakref.WeakSet()
+        # Who is told what becomes of the streams; see `tallies.Observer`.
+        self.observers: list[Observer] = []
         if app is not None:
             self.init_app(app)
 
@@ -168,9 +190,10 @@ class SSERoutes:
 
         Reads `SSE_HEARTBEAT`, `SSE_RETRY`, `SSE_OPEN_TIMEOUT`, `SSE_SEND_TIMEOUT`,
         `SSE_MAX_STREAMS`, `SSE_MAX_STREAMS_PER_CLIENT`, `SSE_MAX_EVENT_BYTES`,
-        `SSE_BROKER_URL`, `SSE_HISTORY`, `SSE_HISTORY_AGE`, `SSE_VALIDATE_OUTPUT` and
-        `SSE_EXPLORER` from the app's configuration, and `FLASK_SSE_*` from the environment,
-        which win. Raises `ConfigError` for an unknown or impossible one.
+        `SSE_MAX_BODY_BYTES`, `SSE_TRUSTED_PROXIES`, `SSE_BROKER_URL`, `SSE_HISTORY`,
+        `SSE_HISTORY_AGE`, `SSE_VALIDATE_OUTPUT` and `SSE_EXPLORER` from the app's configuration,
+        and `FLASK_SSE_*` from the environment, which win. Raises `ConfigError` for an unknown or
+        impossible one.
         """
         runtime = runtime_of(app)
         if runtime.owner is not None and runtime.owner is not self:
@@ -180,11 +203,20 @@ class SSERoutes:
         runtime.owner = self
         self._runtimes.add(runtime)
         runtime.hooks = self._hooks
+        runtime.streams.observers = self.observers
         runtime.identify = self._identify
 
     def stats(self, app: Flask | None = None) -> Stats:
         """Return a snapshot of this process's counters for `app`, by default the current one."""
         return (self._runtime() if app is None else runtime_of(app)).streams.stats()
+
+    def tallies(self) -> dict[str, Tally]:
+        """Return this process's counters by route, over all apps that it serves."""
+        found: defaultdict[str, Tally] = defaultdict(Tally)
+        for runtime in list(self._runtimes):
+            for route, tally in runtime.streams.tallies().items():
+                found[route].add(tally)
+        return dict(found)
 
     def publish(self, channel: str, data: Any, event: str | None = None) -> str:
         """Append an event to a channel; return its id.

@@ -133,7 +133,8 @@ class ChannelSource:
                 return
             if not self.resets:  # the log was not made anew since it was asked
                 self._start_at(wanted)
-        if not self.live:
+        # What has come meanwhile must not stand behind a `ready` or a snapshot that is newer.
+        if after is not None and not self.resets and not self.live:
             self.hub.read_page(self)
 
     def _begin_with(self, snapshot: Callable[[], bytes], *, needed: bool) -> None:

@@ -7,10 +7,10 @@ comes back when it has caught up.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from . import clock
 from .brokers.base import Merged, Position
 from .channels import ChannelHub
 from .followers import ChannelSource
@@ -125,7 +125,7 @@ class Group:
         self._row, self._writes = list(self._members), list(self._members.values())
         try:
             for start in range(0, count, BATCH):
-                self.sent_at = time.monotonic()
+                self.sent_at = clock.now()
                 stop = min(start + BATCH, count)
                 self._send_some(data, start, stop)
                 self._next = stop

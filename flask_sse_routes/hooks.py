@@ -8,15 +8,15 @@ Floor 1. Order: `before` of the app's hooks, the blueprint's, the route's; the h
 from __future__ import annotations
 
 import inspect
-import logging
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, cast, overload
 
 from .errors import DeclarationError
+from .logs import Log
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 Phase = Callable[..., Any]
 GeneratorHook = Callable[[Any], Iterator[Any]]
@@ -260,8 +260,8 @@ class HookRun:
         for hook, generator in reversed(self._entered):
             try:
                 self._leave(hook, generator)
-            except BaseException:  # whatever it is, the others' turn comes
-                log.exception("Cleanup of hook %r failed", hook.name)
+            except BaseException as error:  # whatever it is, the others' turn comes
+                log.error("Cleanup of hook %r failed", hook.name, error=error)
 
     def _leave(self, hook: Hook, generator: Generator[Any, None, Any] | None) -> None:
         if generator is None:

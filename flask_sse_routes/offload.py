@@ -9,7 +9,6 @@ epoll tells which clients are gone, and which take bytes again.
 from __future__ import annotations
 
 import contextlib
-import logging
 import select
 import threading
 import time
@@ -17,16 +16,17 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from . import concurrency
+from . import clock, concurrency
 from .clock import get_clock
 from .connections import Connection, Key, end
 from .groups import BATCH, Group
+from .logs import Log
 from .peer import NOWHERE
 from .sockets import GONE
 from .stream import Stream
 from .wheel import Wheel
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 # Seconds of sending after which others have their turn.
 TURN = 0.004
@@ -123,7 +123,7 @@ class Offload:
         self._stuck.add(connection)
         if not self._looking:
             self._looking = True
-            get_clock().at(time.monotonic() + LOOK, self._look)
+            get_clock().at(clock.now() + LOOK, self._look)
         with contextlib.suppress(OSError):  # it is gone, and about to be closed
             self._epoll.modify(connection.socket.fd, GONE | WRITABLE)
 
@@ -134,6 +134,8 @@ class Offload:
             return
         del self._connections[fd]
         connection.open = False
+        if not delivered:
+            connection.stream.note_loss()
         if connection.group is not None:
             connection.group.release(connection)
         if connection.key is not None:
@@ -152,7 +154,7 @@ class Offload:
 
     def note_failure(self, servable: Servable, error: BaseException) -> None:
         """End a stream whose next chunk cannot be made; at once, if it cannot be told either."""
-        log.error("Sending a stream failed", exc_info=error)
+        log.error("Sending a stream failed", error=error)
         if not isinstance(servable, Connection) or not servable.open:
             return
         stream = servable.stream
@@ -261,7 +263,7 @@ class Round:
     def serve(self) -> None:
         """Visit them."""
         for start in range(0, len(self._connections), BATCH):
-            now, some = time.monotonic(), self._connections[start : start + BATCH]
+            now, some = clock.now(), self._connections[start : start + BATCH]
             for connection in some:
                 try:
                     self._offload.visit(connection, now)

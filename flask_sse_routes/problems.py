@@ -6,18 +6,18 @@ Floor 2. The handler that `install` adds to an app answers below the prefixes of
 
 from __future__ import annotations
 
-import logging
-import traceback
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
-from flask import Flask, request
+from flask import Flask, got_request_exception, request
 from werkzeug.exceptions import HTTPException, InternalServerError, UnprocessableEntity
 
+from . import concurrency
 from .errors import PROBLEM_TYPE, InputError, StreamError, problem
+from .logs import Log
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 GENERIC = "The server failed to answer; its log has the details under this error_id."
 
 
@@ -62,28 +62,59 @@ def problem_of(app: Flask, error: BaseException, where: str) -> dict[str, Any]:
     What was not meant for the client goes to the log, on one line with the `error_id` that
     is sent in its place; in debug mode the document names it too.
     """
-    if isinstance(error, StreamError):
-        return problem(error.status, error.detail)
     original = getattr(error, "original_exception", None)
     if isinstance(error, InternalServerError) and original is not None:
-        return _unexpected(app, original, where, repr(original))
-    if isinstance(error, HTTPException) and error.code is None and error.response is not None:
+        # Flask has written its traceback already.
+        return _unexpected(app, original, where, None)
+    if isinstance(error, StreamError):
+        return problem(error.status, error.detail)
+    if not is_meant_for_clients(error):
+        return _unexpected(app, error, where, error)
+    if error.code is None and error.response is not None:
         return problem(error.response.status_code)  # abort() was given a response
-    if isinstance(error, HTTPException) and error.code is not None:
-        members = {"errors": error.errors} if isinstance(error, InvalidInput) else {}
-        detail = None if error.description is None else str(error.description)
-        return problem(error.code, detail, title=error.name, **members)
-    return _unexpected(app, error, where, "".join(traceback.format_exception(error)))
+    members = {"errors": error.errors} if isinstance(error, InvalidInput) else {}
+    detail = None if error.description is None else str(error.description)
+    assert error.code is not None
+    return problem(error.code, detail, title=error.name, **members)
 
 
-def _unexpected(app: Flask, error: BaseException, where: str, story: str) -> dict[str, Any]:
-    """`story` is what the log does not have yet: Flask writes tracebacks of its own."""
+def is_meant_for_clients(error: BaseException) -> TypeGuard[HTTPException]:
+    """Tell whether a client may read an exception: its handler or a hook raised it for that."""
+    if not isinstance(error, HTTPException):
+        return False
+    return error.code is not None or error.response is not None
+
+
+def announce(app: Flask, error: BaseException) -> None:
+    """Send `got_request_exception` for what a stream ended with, as Flask does in a request.
+
+    In a task of its own: a receiver may wait, and whoever sends streams must not.
+    """
+    if not got_request_exception.receivers:
+        return
+
+    def send() -> None:
+        with app.app_context():
+            try:
+                wrapper = app.ensure_sync
+                got_request_exception.send(app, _async_wrapper=wrapper, exception=error)
+            except Exception as failure:
+                log.error("A receiver of got_request_exception failed", error=failure)
+
+    try:
+        concurrency.task(send, "sse-exception").start()
+    except RuntimeError as failure:  # no thread left
+        log.error("Nobody could be told of an exception: %s", failure)
+
+
+def _unexpected(
+    app: Flask, error: BaseException, where: str, untold: BaseException | None
+) -> dict[str, Any]:
+    """`untold` is what the log does not have yet."""
     error_id = uuid.uuid4().hex
-    log.error("%s failed, error_id %s: %s", _one_line(where), error_id, _one_line(story))
+    if untold is None:
+        log.error("%s failed, error_id %s: %r", where, error_id, error)
+    else:
+        log.error("%s failed, error_id %s", where, error_id, error=untold)
     detail = f"{type(error).__name__}: {error}" if app.debug else GENERIC
     return problem(500, detail, error_id=error_id)
-
-
-def _one_line(text: str) -> str:
-    """Escape line ends and control characters, so that no text can forge a line of a log."""
-    return text.strip().encode("unicode_escape").decode()

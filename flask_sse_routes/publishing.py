@@ -7,7 +7,6 @@ nothing is open before a worker has forked.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 import time
@@ -24,13 +23,16 @@ from .channels import ChannelHub
 from .config import Config
 from .errors import BrokerUnavailable, ConfigError, PositionGone
 from .followers import ChannelReader, readable
+from .logs import Log
+from .pulse import Pulse
+from .reports import Reporter
 from .rings import frame_of
 from .schema import Fallback
 from .streams import PROCESS, Streams
 from .subscriptions import Subscription, check_channels
 from .wire import Event
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 HISTORY_LIMIT = 1000
 # Seconds between attempts to follow what is revoked, while the broker is away.
@@ -109,8 +111,10 @@ class Channels:
             config.broker_url, history=config.history, history_age=config.history_age
         )
         self.hub = ChannelHub(self.broker)
+        self.pulse = Pulse(self.broker)
         self._burst = Burst()
         self._control: Control | None = None
+        self._reporter: Reporter | None = None
         self._control_lock = threading.Lock()
         self._pid = os.getpid()
         _close_at_exit()
@@ -121,6 +125,8 @@ class Channels:
         if os.getpid() == self._pid:  # in a child the lock may be held by nobody that is there
             if self._control is not None:
                 self._control.close("shutdown")
+            if self._reporter is not None:
+                self._reporter.close("shutdown")
             self.hub.close()
         else:
             self.broker.close()
@@ -130,7 +136,10 @@ class Channels:
         self.refuse_unshared()
         check_channel(channel)
         body = make_body(data, event, fallback=fallback, max_bytes=self._config.max_event_bytes)
+        began = self.hub.lag.begin() if channel in self.hub.rings else None
         position = self.broker.append(channel, body)
+        if began is not None:
+            self.hub.lag.appended(position, began)
         self._burst.breathe()
         return str(position)
 
@@ -198,6 +207,8 @@ class Channels:
                 except BrokerUnavailable:
                     concurrency.task(control.open_late, "sse-control").start()
                 self._control = control
+                self._reporter = Reporter(self.hub, streams)
+                self._reporter.begin()
 
     def refuse_unshared(self) -> None:
         """Raise `ConfigError` where several processes would each have a log of their own."""

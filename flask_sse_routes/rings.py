@@ -7,17 +7,17 @@ is a number, the seq up to which it has got everything. Nobody waits in here.
 from __future__ import annotations
 
 import json
-import logging
 from bisect import bisect_right
 from collections.abc import Iterable
 from heapq import merge
 from typing import NamedTuple
 
 from .brokers.base import Entry, Position
+from .logs import Log
 from .sources import Chunk
 from .wire import Event
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 # A ring drops its older half when it has grown to this many entries, or bytes.
 RING_ENTRIES = 4096

@@ -8,7 +8,7 @@ shows none) only a failing write tells.
 from __future__ import annotations
 
 import contextlib
-import logging
+import errno
 import socket
 import struct
 import sys
@@ -17,18 +17,20 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from . import concurrency
+from .logs import Log
 
 with contextlib.suppress(ImportError):  # not on Windows
     import fcntl
     import termios
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 # A peer that has not acknowledged what was sent for this long has vanished (seconds).
 VANISHED_AFTER = 20.0
-# Fields of struct tcp_info (linux/tcp.h; the last since Linux 4.1): how often what is in flight was
-# sent again, packets in flight, milliseconds since the peer last acknowledged anything, and all
-# bytes acknowledged so far.
+# Fields of struct tcp_info (linux/tcp.h; the last since Linux 4.1): the connection's state, which
+# is 7 once it was reset, how often what is in flight was sent again, packets in flight,
+# milliseconds since the peer last acknowledged anything, and all bytes acknowledged so far.
+STATE, CLOSED = 0, 7
 RETRANSMITS, RETRIES = 2, 3
 IN_FLIGHT = slice(24, 28)
 SINCE_ACK = slice(56, 60)
@@ -86,6 +88,24 @@ class ClientSocket:
     def silence(self) -> float:
         """Return `Progress.silent` alone, for less than all of it costs."""
         return _silence(self._tcp_info(SINCE_ACK.stop))
+
+    def since_acknowledged(self) -> float | None:
+        """Return for how many seconds the peer has acknowledged nothing, where the system tells.
+
+        The end of a connection acknowledges as well; of a reset the time is not kept.
+        """
+        info = self._tcp_info(SINCE_ACK.stop)
+        if not info or info[STATE] == CLOSED:
+            return None
+        return int.from_bytes(info[SINCE_ACK], "little") / 1000
+
+    def given_up(self) -> bool:
+        """Tell, once, whether the kernel has given up on a peer that took nothing for too long."""
+        try:
+            error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        except (OSError, AttributeError):
+            return False
+        return bool(error == errno.ETIMEDOUT)
 
     def _tcp_info(self, size: int = ACKNOWLEDGED.stop) -> bytes:
         try:
@@ -198,8 +218,8 @@ class SocketWatch:
             try:
                 if gone is not None:
                     gone()
-            except Exception:
-                log.exception("Ending a stream failed")
+            except Exception as error:
+                log.error("Ending a stream failed", error=error)
 
 
 get_watch: Callable[[], SocketWatch] = concurrency.once_per_process(SocketWatch)

@@ -8,7 +8,6 @@ ready together leave together.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 import weakref
@@ -16,10 +15,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
-from . import concurrency
+from . import clock, concurrency
 from .errors import ContextError, EventError, OutputError, StreamClosed
+from .logs import Log
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 # What a handler may be ahead of its client by.
 BUFFER_FRAMES = 64
@@ -185,7 +185,7 @@ class GeneratorSource:
 
     def sleep(self, seconds: float) -> None:
         """Wait in the handler. Raises `StreamClosed` as soon as the stream is over."""
-        self.closed.wait(seconds)
+        clock.wait(self.closed, seconds)
         self._raise_if_closed()
 
     def wait(self, signal: threading.Event) -> None:
@@ -193,7 +193,14 @@ class GeneratorSource:
         self._waits_for = signal
         if not self.closed.is_set():  # asked after naming the signal, which `close` sets
             signal.wait()
+        self._waits_for = None
         self._raise_if_closed()
+
+    @property
+    def waits(self) -> bool:
+        """Whether the handler waits for a signal that has not come."""
+        signal = self._waits_for
+        return signal is not None and not signal.is_set()
 
     def listens(self, listening: Listens) -> None:
         """Note that the handler listens to channels; that ends with the stream."""
@@ -280,7 +287,7 @@ class GeneratorSource:
     def _fail(self, error: BaseException) -> None:
         if self._reason is not None:
             if not isinstance(error, GeneratorExit):
-                log.error("%s: its handler failed while it was ended", self._name, exc_info=error)
+                log.error("%s: its handler failed while it was ended", self._name, error=error)
         elif isinstance(error, GeneratorExit) or concurrency.is_kill(error):
             self._reason = "shutdown"
         elif isinstance(error, Exception):
@@ -297,7 +304,7 @@ class GeneratorSource:
                 self._step(self._end_iterator, self._blame)
         except BaseException as error:
             if not isinstance(error, ContextError):
-                log.error("%s: closing its handler failed", self._name, exc_info=error)
+                log.error("%s: closing its handler failed", self._name, error=error)
 
     def _end_iterator(self) -> bool:
         # One without `close`, itertools.chain for example, ends what it holds by going away.

@@ -8,24 +8,19 @@ another: the transport's, the source's and the clock's.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from . import wire
+from . import clock, wire
 from .clock import Timer, get_clock
+from .delivery import Delivery
 from .peer import Peer, Transport
-from .sockets import VANISHED_AFTER, ClientSocket
+from .sockets import ClientSocket
 from .sources import Source
 from .timing import COME_BACK, Timing, retry_between
 
-# Seconds between looks at a client that a server does not let us watch, or that is slow.
-LOOK = 1.0
-# Looks at an open stream in one send timeout: a client is dropped late by one of them at most.
-LOOKS = 6
 
-
-class Stream:
+class Stream(Delivery):
     """One open stream.
 
     A transport calls `chunk` until `over`, `sent` when a chunk has been written, and
@@ -37,27 +32,14 @@ class Stream:
         "_describe_error",
         "_finished",
         "_head",
-        "_heartbeat_due",
-        "_last_sent",
         "_latch",
-        "_looking",
-        "_mark",
-        "_moved",
-        "_opened",
-        "_peer",
         "_terminal",
         "_timer",
-        "_timing",
         "_transport_done",
-        "_writing_since",
-        "bytes",
         "calm",
         "client",
-        "dropped",
-        "events",
         "fatal",
         "finish_on_drain",
-        "heartbeats",
         "more",
         "outcome",
         "over",
@@ -85,6 +67,7 @@ class Stream:
         terminal: bool = True,
         finish_on_drain: bool = False,
     ) -> None:
+        super().__init__(timing, peer)
         self.route = route
         self.source = source
         self.finish_on_drain = finish_on_drain
@@ -96,30 +79,19 @@ class Stream:
         self.calm = False
         # Whether there may be another chunk without a `wake`.
         self.more = True
-        self.events = self.bytes = self.heartbeats = 0
-        self.dropped = False
         self.outcome: str | None = None
         self.reason: str | None = None
         self.client = client
         self.user = user
         self.remote = remote
         self.fatal: Exception | None = None
-        self._timing = timing
-        self._peer = peer
         self._describe_error = describe_error
         self._finished = finished
         self._terminal = terminal
         # The source's and the transport's end: whoever finds it empty is the later one.
         self._latch = [None]
         self._transport_done = False
-        self._head: bytes | None = self._first_line()
-        self._heartbeat_due = False
-        self._last_sent = self._opened = time.monotonic()
-        self._writing_since: float | None = None
-        # How far the client was when it was last seen to move, and when that was.
-        self._mark: int | None = None
-        self._moved = self._opened
-        self._looking = False
+        self._head: bytes | None = timing.first_line()
         self._timer: Timer | None = None
 
     def start(self) -> None:
@@ -136,7 +108,7 @@ class Stream:
         """Watch the client and keep time, for as long as no other transport does."""
         if self._timer is None:
             self._peer.watch(self._gone, self._timing.send_timeout)
-            self._timer = get_clock().at(self._due(time.monotonic()), self._tick)
+            self._timer = get_clock().at(self._due(clock.now()), self._tick)
 
     def wake(self) -> None:
         """Tell the transport that `chunk` has something to say."""
@@ -180,24 +152,12 @@ class Stream:
         self.calm = not self.over
         return self._sending(data)
 
-    def sent(self) -> None:
-        """Note that the server has written the last chunk."""
-        self._writing_since = None
-
-    def held_up(self) -> None:
-        """Note that the client does not take the last chunk yet."""
-        if self._writing_since is None:
-            self._writing_since = time.monotonic()
-            self.moved()
-
-    def moved(self) -> None:
-        """Note that the client has taken something just now."""
-        self._moved = time.monotonic()
-
     def close(self, reason: str) -> None:
         """End the stream for a reason from outside; never blocks, the first reason counts."""
         if self.reason is None and not self.over:
             self.reason = reason
+            if reason == "disconnected":
+                self.note_loss()
             self.calm = False
             self.source.close(reason)
             self.wake()
@@ -229,6 +189,7 @@ class Stream:
         self._writing_since = None
         if not delivered and self.reason is None:
             self.reason = "disconnected"
+            self.note_loss()
             self.source.close("disconnected")
         self.over = True
         self._peer.forget(self._gone)
@@ -236,25 +197,6 @@ class Stream:
         if timer is not None:
             timer.cancel()
         self._part_over()
-
-    @property
-    def heartbeat(self) -> float:
-        """After how much silence a heartbeat is due (seconds)."""
-        return self._timing.heartbeat
-
-    @property
-    def until(self) -> float | None:
-        """When the stream has lasted long enough (`time.monotonic`)."""
-        return self._opened + self._timing.max_duration if self._timing.max_duration else None
-
-    @property
-    def seconds(self) -> float:
-        """How long the stream has been open."""
-        return time.monotonic() - self._opened
-
-    def _first_line(self) -> bytes:
-        spread = self._timing.retry // 4
-        return retry_between((self._timing.retry - spread, self._timing.retry + spread))
 
     def _ending(self, ended: bool) -> bytes:
         """Return the last words: not terminal if the client should come back.
@@ -275,13 +217,6 @@ class Stream:
         self.events += 1
         return words
 
-    def _sending(self, chunk: bytes) -> bytes:
-        if chunk:
-            self._heartbeat_due = False
-            self._last_sent = self._writing_since = time.monotonic()
-            self.bytes += len(chunk)
-        return chunk
-
     def _gone(self) -> None:
         self.close("disconnected")
 
@@ -289,10 +224,21 @@ class Stream:
         """Keep the stream's times; runs on the clock and never blocks."""
         if self.over and self._writing_since is None:
             return None
-        beats = self._writing_since is None and now - self._last_sent >= self._timing.heartbeat
-        if not self.look(now) and beats:
+        silent = self._is_silent(now)
+        if not self.look(now) and silent:
             self.beat()
         return self._due(now)
+
+    def _due(self, now: float) -> float:
+        """Return when the clock has to look at this stream again."""
+        return self._due_at(now, None if self.reason is not None or self.over else self.until)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether all that there is to say has been said, and written."""
+        told = self._heartbeat_due or self.reason is not None or self.fatal is not None
+        asked = self.more or (self.transport is None and self.signal.is_set())
+        return self.over or not (told or asked or self._writing_since is not None)
 
     def beat(self) -> None:
         """Have the next chunk be a heartbeat, if there is nothing else to say."""
@@ -302,7 +248,7 @@ class Stream:
 
     def look(self, now: float) -> bool:
         """End what has lasted too long, and drop a client that takes nothing; tell if it was."""
-        if self._timing.max_duration and now - self._opened >= self._timing.max_duration:
+        if self.until is not None and now >= self.until:
             self.close("shutdown")
         if self._peer.poll is not None and self._peer.poll():
             self._gone()
@@ -311,43 +257,9 @@ class Stream:
         self.drop()
         return True
 
-    def _due(self, now: float) -> float:
-        """Return when the clock has to look at this stream again."""
-        timing = self._timing
-        beat = self._last_sent + timing.heartbeat
-        look = now + timing.send_timeout / LOOKS
-        due = [beat if beat > now else now + timing.heartbeat, look]
-        if timing.max_duration and self.reason is None and not self.over:
-            due.append(self._opened + timing.max_duration)
-        if self._peer.poll is not None or self._looking:
-            due.append(now + LOOK)
-        return min(due)
-
-    def _is_stuck(self, now: float) -> bool:
-        """Tell whether the client has vanished, or has taken no byte for the send timeout.
-
-        Counted from the first look that finds something on its way; late rather than early.
-        """
-        progress = self._peer.socket.progress() if self._peer.socket else None
-        mark = None if progress is None else progress.mark
-        if mark != self._mark or not self._looking:
-            self._mark = mark
-            self._moved = now
-        vanishing = progress is not None and progress.waiting
-        self._looking = vanishing or self._writing_since is not None
-        if progress is not None and progress.silent >= VANISHED_AFTER:
-            return True
-        still = now - self._moved
-        if self._writing_since is not None and still >= self._timing.send_timeout:
-            return True
-        return vanishing and still >= VANISHED_AFTER
-
     def drop(self) -> None:
-        """Cut a client off, so that a write that waits for it fails."""
-        self.dropped = True
-        self._writing_since = None
-        if self._peer.socket is not None:
-            self._peer.socket.cut()
+        """Cut a client off that takes nothing."""
+        self._cut_off()
         self.close("disconnected")
 
     def _part_over(self) -> None:

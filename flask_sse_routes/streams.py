@@ -7,45 +7,27 @@ stops, the interpreter's exit) reaches all of them.
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import threading
 import time
 import weakref
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from .concurrency import native_rlock, once_per_process
-from .errors import OutputError, StreamError
-from .schema import dump
+from .logs import Log, one_line
+from .orders import RECHECK, Opening, Order, revoking
 from .stream import Stream
+from .tallies import End, Observer, Stats, Tally, total
 
 # A line for each stream that has ended; silent unless the app, or SSEWorker, sets it up.
 access_log = logging.getLogger("flask_sse_routes.access")
 
-# Orders that a stream on its way remembers.
-MAX_ORDERS = 100
+log = Log(__name__)
+
 # Seconds that an interpreter which stops waits for handlers and their cleanup.
 EXIT_PATIENCE = 2.0
-
-
-class Stats(NamedTuple):
-    """Counters of one app in one process since it began; `streams` counts the open ones.
-
-    `ended` has the ended streams by outcome, `dropped` those of them whose client took
-    nothing for the send timeout, `refused` the requests that got no stream.
-    """
-
-    streams: int
-    events: int
-    bytes: int
-    heartbeats: int
-    ended: Mapping[str, int]
-    dropped: int
-    resets: int
-    refused: int
 
 
 class Process:
@@ -62,43 +44,6 @@ class Process:
 PROCESS = Process()
 
 
-class Order(NamedTuple):
-    """What streams are told from outside; `by_channel` where it depends on what they follow."""
-
-    carry_out: Callable[[Stream], None]
-    by_channel: bool
-
-
-class Opening:
-    """A stream on its way, whose hooks may have asked already: it obeys what comes meanwhile.
-
-    It goes on to note orders by channel when the stream is open, for a handler that begins to
-    listen to one later.
-    """
-
-    __slots__ = ("__weakref__", "is_open", "orders")
-
-    def __init__(self) -> None:
-        self.orders: list[Order] = []
-        self.is_open = False
-
-    def note(self, order: Order) -> None:
-        """Remember an order."""
-        if (order.by_channel or not self.is_open) and len(self.orders) < MAX_ORDERS:
-            self.orders.append(order)
-
-    def obey(self, stream: Stream) -> None:
-        """Give the stream the orders that came since its hooks began."""
-        self.is_open = True
-        orders = tuple(self.orders)
-        for order in orders:
-            order.carry_out(stream)
-            if not order.by_channel:
-                self.orders.remove(order)
-        if len(orders) == MAX_ORDERS:  # and perhaps more that are not noted
-            stream.close("shutdown")
-
-
 class Streams:
     """The open streams of one app in this process."""
 
@@ -107,27 +52,37 @@ class Streams:
         self._openings: weakref.WeakSet[Opening] = weakref.WeakSet()
         self._by_client: Counter[Hashable] = Counter()
         self._places = 0
-        self._totals: Counter[str] = Counter()
-        self._ended: Counter[str] = Counter()
+        # Of the streams that have ended, by route.
+        self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        self.observers: list[Observer] = []
         # Re-entrant: a body that is dropped may be closed by the collector, at any point.
         self._lock = native_rlock()
         self._empty = threading.Event()
         self.draining = False
         EVERY_APPS.add(self)
 
-    def reserve(self, client: Hashable, limit: int | None, per_client: int | None) -> bool:
+    def reserve(
+        self, client: Hashable, limit: int | None, per_client: int | None, *, route: str = ""
+    ) -> bool:
         """Take a place for a stream, if the limits leave one.
 
         `client` is who to count it for: hashable, or `None` where nobody is counted.
         """
         with self._lock:
-            full = limit is not None and self._places >= limit
-            if full or (per_client is not None and self._by_client[client] >= per_client):
-                self._totals["refused"] += 1
-                return False
-            self._by_client[client] += 1
-            self._places += 1
-            return True
+            if limit is not None and self._places >= limit:
+                reason = "capacity"
+            elif per_client is not None and self._by_client[client] >= per_client:
+                reason = "client"
+            else:
+                self._by_client[client] += 1
+                self._places += 1
+                return True
+        self.count_refusal(route, reason)
+        return False
+
+    def is_full(self, limit: int | None) -> bool:
+        """Tell whether `limit` leaves no place for another stream."""
+        return limit is not None and self._places >= limit
 
     def release(self, client: Hashable) -> None:
         """Give a place back."""
@@ -137,10 +92,11 @@ class Streams:
             if not self._by_client[client]:
                 del self._by_client[client]
 
-    def count_refusal(self) -> None:
-        """Count a stream that was refused for another reason than the limits."""
+    def count_refusal(self, route: str, reason: str) -> None:
+        """Count a request of a route that got no stream."""
         with self._lock:
-            self._totals["refused"] += 1
+            self._tallies[route].refused[reason] += 1
+        self._stir()
 
     def opening(self) -> Opening:
         """Note that a stream is to be opened, before its hooks run."""
@@ -151,6 +107,7 @@ class Streams:
 
     def add(self, stream: Stream, opening: Opening) -> None:
         """Add a stream that has a place."""
+        self._stir()  # who counts until the end has to be told before the end is arranged
         _end_at_exit()
         with self._lock:
             self._open[id(stream)] = stream
@@ -164,13 +121,24 @@ class Streams:
         with self._lock:
             if self._open.pop(id(stream), None) is None:
                 return
-            self._add_counts(self._totals, stream)
-            self._ended[stream.outcome or "completed"] += 1
+            end = End.of(stream)
+            tally = self._tallies[end.route]
+            tally.count(stream)
+            tally.ended[end.outcome] += 1
             self.release(stream.client)
             if not self._open:
                 self._empty.set()
         if access_log.isEnabledFor(logging.INFO):
-            _write_access(stream)
+            _write_access(stream, end)
+        for observer in self.observers:
+            try:
+                observer.note_end(end)
+            except Exception as error:
+                log.error("A stream's end could not be noted", error=error)
+
+    def _stir(self) -> None:
+        for observer in self.observers:
+            observer.stir()
 
     def open(self) -> list[Stream]:
         """Return the streams that are open now."""
@@ -195,15 +163,14 @@ class Streams:
         """
         if user is None and channel is None:
             return
-        revoke = partial(_revoke, None if user is None else _in_json(user), channel)
-        self._order(Order(revoke, by_channel=channel is not None))
+        self._order(revoking(user, channel))
 
     def recheck(self) -> None:
         """End the streams of users, for their clients to come back and be checked anew.
 
         For when a revocation may have been missed.
         """
-        self._order(Order(_come_back, by_channel=False))
+        self._order(RECHECK)
 
     def _order(self, order: Order) -> None:
         """Give an order to the open streams and to those on their way."""
@@ -223,66 +190,36 @@ class Streams:
 
     def stats(self) -> Stats:
         """Return a snapshot of the counters."""
-        with self._lock:
-            totals = Counter(self._totals)
-            for stream in self._open.values():
-                self._add_counts(totals, stream)
-            return Stats(
-                streams=len(self._open),
-                events=totals["events"],
-                bytes=totals["bytes"],
-                heartbeats=totals["heartbeats"],
-                ended=dict(self._ended),
-                dropped=totals["dropped"],
-                resets=totals["resets"],
-                refused=totals["refused"],
-            )
+        return total(self.tallies().values())
 
-    @staticmethod
-    def _add_counts(totals: Counter[str], stream: Stream) -> None:
-        if stream.transport is not None:
-            stream.transport.count()
-        totals["events"] += stream.events
-        totals["bytes"] += stream.bytes
-        totals["heartbeats"] += stream.heartbeats
-        totals["dropped"] += stream.dropped
-        totals["resets"] += stream.source.resets
+    def tallies(self) -> dict[str, Tally]:
+        """Return a snapshot of the counters by route."""
+        found: defaultdict[str, Tally] = defaultdict(Tally)
+        with self._lock:
+            for route, tally in self._tallies.items():
+                found[route].add(tally)
+            for stream in self._open.values():
+                tally = found[stream.route]
+                tally.open += 1
+                tally.count(stream)
+        return dict(found)
 
 
 # Every app's streams in this process: a worker that stops drains them all.
 EVERY_APPS: weakref.WeakSet[Streams] = weakref.WeakSet()
 
 
-def _revoke(user: Any, channel: str | None, stream: Stream) -> None:
-    theirs = user is None or (stream.user is not None and _in_json(stream.user) == user)
-    if theirs and (channel is None or channel in stream.source.channels):
-        stream.fail(StreamError("Access to this stream was revoked.", status=403))
-
-
-def _come_back(stream: Stream) -> None:
-    if stream.user is not None:
-        stream.close("shutdown")
-
-
-def _write_access(stream: Stream) -> None:
+def _write_access(stream: Stream, end: End) -> None:
     """Note who has got what, the server's own line being long gone or yet to come."""
     access_log.info(
         '%s "%s" %s after %.3f s, %d events, %d bytes',
-        stream.remote or "-",
-        stream.route,
-        stream.outcome,
-        stream.seconds,
+        one_line(stream.remote or "-"),
+        end.route.rpartition(".")[2],
+        end.outcome,
+        end.seconds,
         stream.events,
         stream.bytes,
     )
-
-
-def _in_json(user: Any) -> Any:
-    """Return a user as another process reads it; one that is no JSON is like nobody."""
-    try:
-        return json.loads(dump(user))
-    except OutputError:
-        return None
 
 
 def drain_all(*, everything: bool) -> None:

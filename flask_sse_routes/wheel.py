@@ -30,7 +30,7 @@ class Wheel(Generic[T]):
         self._awaited = 0
 
     def put(self, when: float, thing: T) -> None:
-        """Have something looked at soon after `when` (`time.monotonic`)."""
+        """Have something looked at soon after `when` (`clock.now`)."""
         number = int(when / SLOT)
         slot = self.slots.get(number)
         if slot is not None:

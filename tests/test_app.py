@@ -95,7 +95,9 @@ class Page(HTMLParser):
         self.current += ["aria-current"] if "aria-current" in given else []
         is_named = not given.keys().isdisjoint(("aria-label", "aria-labelledby"))
         is_labelled = tag in ("input", "select") and "label" in self._open
-        if tag in ("nav", "section", "input", "select") and not is_named and not is_labelled:
+        is_hidden = given.get("type") == "hidden"
+        wants_name = tag in ("nav", "section", "input", "select") and not is_hidden
+        if wants_name and not is_named and not is_labelled:
             self.unnamed.append((tag, given.get("id")))
         if tag == "form":
             self.forms.append(given)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.waiting import wait_for
 from flask import Flask, abort
 from flask.testing import FlaskClient
 
 from app.accounts import passwords, store
+from app.database import database
+from app.hooks import REAUTHORIZE
+from app.orders import store as orders
 from app.panels import PANELS
-from flask_sse_routes.testing import sse_client
+from flask_sse_routes.kinds import opening
+from flask_sse_routes.kinds.reauthorizing import Reauthorizer
+from flask_sse_routes.testing import TestStream, sse_client
 from tests.app_fixtures import logging_restored, make_console
-from tests.test_app_login import HASH, QUICK, sign_in
+from tests.test_app_login import HASH, QUICK, last_of, sign_in
 
 COUNT = {"kind": "count", "limit": 20_000}
 OPEN_ROUTES = {"login", "logout", "session"}
@@ -29,7 +38,9 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(name="app")
 def make_app(tmp_path: Path) -> Flask:
-    app = make_console(tmp_path, OPEN_TO_ALL=None, SSE_EXPLORER=True)
+    # What goes on unseen soon ends.
+    brief = {"METRICS_UNSEEN": 0, "REPLAY_SPEED": 50}
+    app = make_console(tmp_path, OPEN_TO_ALL=None, SSE_EXPLORER=True, **brief)
     with app.app_context():
         for name, role in (("ann", "customer"), ("bea", "customer"), ("oskar", "operator")):
             store.add_account(name, role, HASH)  # type: ignore[arg-type]  # as it says
@@ -103,6 +114,87 @@ def test_logs_are_for_operators(app: Flask) -> None:
     assert oskar.get("/api/log-files").status_code == 200
     with sse_client(oskar).open("/api/logs") as stream:
         assert stream.next().event == "tail"
+
+
+# Ends by itself where the task has.
+SHORT = {"follow_task"}
+
+
+@pytest.fixture(name="asks")
+def ask_often(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Have hooks asked again fifty times as often; count for which routes."""
+    asks: Counter[str] = Counter()
+
+    class Impatient(Reauthorizer):
+        def __init__(self, call: Any, ctx: Any, stream: Any, seconds: float) -> None:
+            super().__init__(call, ctx, stream, seconds / 50)
+
+        def _run_hooks(self) -> None:
+            super()._run_hooks()
+            asks[self._call.route.name] += 1
+
+    monkeypatch.setattr(opening, "Reauthorizer", Impatient)
+    return asks
+
+
+def all_streams(app: Flask, client: FlaskClient, within: ExitStack) -> dict[str, TestStream]:
+    """Open a stream of every route, with an order to follow."""
+    with app.app_context():
+        order = orders.place("ann", "Lamp", 1)
+    streams = {}
+    for name, route in routes_of(app).items():
+        if route.kind == "sse" and name not in SHORT:
+            path = f"/api{route.rule}".replace("<int:order_id>", str(order.id))
+            query = {"limit": 20_000_000, "start": 3600}
+            streams[name] = within.enter_context(sse_client(client).open(path, query_string=query))
+    return streams
+
+
+def test_every_stream_ends_when_its_session_has_expired(
+    app: Flask, asks: Counter[str], tmp_path: Path
+) -> None:
+    """Without a word from anybody, within the seconds after which the hooks are asked again."""
+    routes = [route for route in routes_of(app).values() if route.kind == "sse"]
+    assert {route.options["reauthorize"] for route in routes} == {REAUTHORIZE}
+    with ExitStack() as within:
+        streams = all_streams(app, client_of(app, "oskar"), within)
+        assert len(streams) >= 9
+        wait_for(lambda: len(asks) == len(streams), "a look at each session")
+        with app.app_context():
+            database().write(lambda db: db.execute("UPDATE sessions SET expires = 0"))
+        for name, stream in streams.items():
+            assert last_of(stream)["status"] == 401, name
+
+
+def test_signing_out_ends_every_stream(app: Flask) -> None:
+    client = client_of(app, "oskar")
+    with ExitStack() as within:
+        streams = all_streams(app, client, within)
+        client.post("/api/logout")
+        for name, stream in streams.items():
+            assert last_of(stream)["status"] == 403, name
+
+
+def test_hooks_that_are_asked_again_neither_log_nor_count(
+    app: Flask, asks: Counter[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "app.streams")
+    client = client_of(app, "ann")
+    with ExitStack() as within:
+        # As many as compute at once.
+        for _ in range(2):
+            query = {"limit": 20_000_000}
+            stream = sse_client(client).open("/api/task", query_string=query)
+            within.enter_context(stream).next()
+        wait_for(lambda: asks["task"] >= 4, "two looks at each of them")
+        assert client.get("/api/task").status_code == 429
+    wait_for(lambda: len(said_by(caplog)) == 3, "their ends")
+    assert sorted(said_by(caplog)) == ["task disconnected"] * 2 + ["task rejected"]
+
+
+def said_by(caplog: pytest.LogCaptureFixture) -> list[str]:
+    lines = [record.message for record in caplog.records if record.name == "app.streams"]
+    return [line.partition(" after ")[0] for line in lines]
 
 
 def cancel(client: FlaskClient, task: int) -> int:

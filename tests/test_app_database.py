@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from clients.conftest import missing
 from werkzeug.exceptions import ServiceUnavailable
 
 from app import database
@@ -81,7 +82,7 @@ def test_connection_that_stays_open_is_not_carried_into_another_process(store: D
 @pytest.mark.usefixtures("store")
 def test_only_the_file_used_last_stays_open(tmp_path: Path) -> None:
     if not Path("/proc/self/fd").is_dir():
-        pytest.skip("Open files are counted in /proc.")
+        missing("/proc, where open files are counted,")
     for number in range(5):
         keys(Database(tmp_path / f"{number}.db"))
     entries = [entry for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]

@@ -127,10 +127,10 @@ def test_hash_of_nobody_is_as_slow_as_a_real_one() -> None:
     assert [len(part) for part in nobodys] == [len(part) for part in real]
 
 
-def test_guesses_at_an_account_have_to_wait_longer_and_longer(
+def test_guesses_at_an_account_from_an_address_wait_longer_and_longer(
     client: FlaskClient, clock: SimpleNamespace
 ) -> None:
-    for _ in range(throttle.FREE["account"]):
+    for _ in range(throttle.LIMITS["both"].free):
         assert sign_in(client, "ann", "wrong").status_code == 401
     waits = []
     for _ in range(8):
@@ -144,15 +144,45 @@ def test_guesses_at_an_account_have_to_wait_longer_and_longer(
     assert sign_in(client, "oskar").status_code == 200
     clock.now += 60
     assert sign_in(client).status_code == 200
-    for _ in range(throttle.FREE["account"]):
+    for _ in range(throttle.LIMITS["both"].free):
         assert sign_in(client, "ann", "wrong").status_code == 401
+
+
+def at(client: FlaskClient, address: str, password: str = "correct horse") -> Any:
+    claim = {"name": "ann", "password": password}
+    return client.post("/api/login", json=claim, environ_base={"REMOTE_ADDR": address})
+
+
+def test_guesses_from_one_address_keep_nobody_waiting_elsewhere(
+    client: FlaskClient, clock: SimpleNamespace
+) -> None:
+    for _ in range(throttle.LIMITS["address"].free):
+        while (answer := at(client, "192.0.2.66", "wrong")).status_code == 429:
+            clock.now += int(answer.headers["Retry-After"])
+    assert at(client, "192.0.2.66").status_code == 429
+    assert at(client, "192.0.2.7").status_code == 200
+    # What the owner does takes nothing back of what somebody else did.
+    assert at(client, "192.0.2.66").status_code == 429
+
+
+def test_guesses_from_many_addresses_slow_an_account_down(
+    app: Flask, client: FlaskClient, clock: SimpleNamespace
+) -> None:
+    with app.app_context():
+        for number in range(throttle.LIMITS["account"].free + 10):
+            clock.now += number >= throttle.LIMITS["account"].free
+            assert throttle.begin(throttle.keys("ann", f"198.51.100.{number}")) == 0
+    early = at(client, "192.0.2.7")
+    assert (early.status_code, early.headers["Retry-After"]) == (429, "1")
+    clock.now += 1
+    assert at(client, "192.0.2.7").status_code == 200
 
 
 def test_guesses_from_an_address_have_to_wait_whatever_the_name(
     app: Flask, client: FlaskClient, clock: SimpleNamespace
 ) -> None:
     with app.app_context():
-        for number in range(throttle.FREE["address"]):
+        for number in range(throttle.LIMITS["address"].free):
             assert throttle.begin(throttle.keys(f"name{number}", "127.0.0.1")) == 0
     assert sign_in(client).status_code == 429
     elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
@@ -164,8 +194,8 @@ def test_guesses_from_an_address_have_to_wait_whatever_the_name(
 def test_success_takes_back_one_failure_of_the_address_alone(app: Flask) -> None:
     with app.app_context():
         keys = throttle.keys("ann", "127.0.0.1")
-        for _ in range(throttle.FREE["address"] - 1):
-            assert throttle.begin(throttle.keys("other", "127.0.0.1")[1:]) == 0
+        for _ in range(throttle.LIMITS["address"].free - 1):
+            assert throttle.begin([throttle.address_key("127.0.0.1")]) == 0
         for _ in range(3):
             assert throttle.begin(keys) == 0
             throttle.succeeded(keys)
@@ -187,7 +217,7 @@ def test_attempts_at_once_are_no_way_around(app: Flask) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(let_in) == throttle.FREE["account"]
+    assert sum(let_in) == throttle.LIMITS["both"].free
 
 
 @pytest.mark.parametrize(
@@ -204,6 +234,7 @@ def test_addresses_of_one_network_count_together(
     one: str | None, other: str | None, same: bool
 ) -> None:
     assert (throttle.keys("ann", one) == throttle.keys("ann", other)) == same
+    assert (throttle.address_key(one) == throttle.address_key(other)) == same
 
 
 def test_copied_cookie_is_worth_nothing_after_signing_out(app: Flask, client: FlaskClient) -> None:
@@ -313,7 +344,8 @@ def test_signing_out_ends_the_streams_of_the_session_in_every_process(tmp_path: 
     ],
 )
 def test_signing_in_leads_to_a_page_of_this_site(client: FlaskClient, after: str, to: str) -> None:
-    assert f'data-after="{to}"' in client.get("/login", query_string={"next": after}).text
+    page = client.get("/login", query_string={"next": after}).text
+    assert f'name="after" value="{to}"' in page
     sign_in(client)
     assert client.get("/login", query_string={"next": after}).headers["Location"] == to
 

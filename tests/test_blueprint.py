@@ -55,6 +55,7 @@ def test_a_mapping_is_enough() -> None:
         "api.explorer-slash",
         "api.explorer-file",
         "api.sse-doctor",
+        "api.sse-health",
         "static",
     }
 

@@ -22,6 +22,8 @@ MODULES = (
     "stream",
     "streams",
     "testing",
+    "testing_clock",
+    "testing_stream",
     "transport",
     "wheel",
 )

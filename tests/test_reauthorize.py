@@ -733,7 +733,7 @@ def leave(app: Flask, stream: TestStream) -> None:
 
 def drain(app: Flask, stream: TestStream) -> None:
     for each in runtime_of(app).streams.open():
-        if each.route == "it":
+        if each.route == "api.it":
             each.close("shutdown")
 
 

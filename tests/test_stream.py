@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 import threading
@@ -16,6 +17,7 @@ from flask_sse_routes.peer import Peer
 from flask_sse_routes.sockets import VANISHED_AFTER, ClientSocket, Progress
 from flask_sse_routes.sources import Chunk
 from flask_sse_routes.stream import Stream
+from flask_sse_routes.tallies import End
 from flask_sse_routes.timing import Timing
 
 FOR_EVER = 3600.0
@@ -344,7 +346,7 @@ class HandClock:
 def hand_clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
     clock = HandClock()
     monkeypatch.setattr("flask_sse_routes.stream.get_clock", lambda: clock)
-    monkeypatch.setattr("flask_sse_routes.stream.time", clock)
+    monkeypatch.setattr("flask_sse_routes.clock.now", clock.monotonic)
     return clock
 
 
@@ -357,17 +359,22 @@ class Wire:
         self.in_flight = 0
         self.silence = 0.0
         self.acknowledged = 0
+        self.state = 1
+        self.error = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
 
-    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+    def getsockopt(self, level: int, option: int, size: int = 0) -> bytes | int:
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR):
+            return self.error
         assert (level, option) == (socket.IPPROTO_TCP, socket.TCP_INFO)
         info = bytearray(size)
+        info[0] = self.state
         info[24:28] = self.in_flight.to_bytes(4, "little")
         info[56:60] = int(self.silence * 1000).to_bytes(4, "little")
         info[120:128] = self.acknowledged.to_bytes(8, "little")
-        return bytes(info)
+        return bytes(info[:size])
 
 
 @pytest.fixture(name="pair")
@@ -426,6 +433,58 @@ def test_a_client_that_says_nothing_to_what_was_sent_has_vanished(
     assert it.source.closed == ["disconnected"]
     assert it.stream.dropped
     it.leave(delivered=False)
+
+
+@pytest.mark.parametrize(
+    ("held_up", "silence", "before"),
+    [
+        pytest.param(False, 3.0, 3.0, id="its end was its last word"),
+        pytest.param(True, 0.5, 4.0, id="it is there and takes nothing"),
+        pytest.param(True, 9.0, 9.0, id="it vanished before it was held up"),
+    ],
+)
+def test_when_a_lost_client_was_last_there(
+    by_hand: HandClock, pair: Any, held_up: bool, silence: float, before: float
+) -> None:
+    wire_to = Wire(pair[0])
+    it = Fixture(Peer(ClientSocket(wire_to)), send_timeout=30)
+    if held_up:
+        it.stream.held_up()
+    by_hand.go_on(4)
+    wire_to.silence = silence
+    it.stream.close("disconnected")
+    by_hand.go_on(1)
+    it.leave(delivered=False)
+    assert it.stream.lost_at == pytest.approx(1004 - before)
+    end = End.of(it.stream)
+    assert (end.outcome, end.seconds) == ("disconnected", 5)
+    assert end.noticed == pytest.approx(before + 1)
+
+
+@pytest.mark.parametrize(("error", "dropped"), [(errno.ETIMEDOUT, True), (errno.ECONNRESET, False)])
+def test_one_that_the_kernel_has_given_up_on_is_dropped(
+    pair: Any, error: int, dropped: bool
+) -> None:
+    wire_to = Wire(pair[0])
+    wire_to.error = error
+    it = Fixture(Peer(ClientSocket(wire_to)), send_timeout=30)
+    it.stream.held_up()
+    it.leave(delivered=False)
+    assert (it.stream.outcome, it.stream.dropped) == ("disconnected", dropped)
+
+
+@pytest.mark.parametrize("how", ["reset", "no socket", "shutdown"])
+def test_a_loss_whose_moment_nobody_knows_is_not_measured(
+    by_hand: HandClock, pair: Any, how: str
+) -> None:
+    wire_to = Wire(pair[0])
+    wire_to.state = 7 if how == "reset" else 1
+    it = Fixture(Peer() if how == "no socket" else Peer(ClientSocket(wire_to)))
+    if how == "shutdown":
+        it.stream.close("shutdown")
+        it.stream.note_loss()  # which a client may do that is gone by then
+    it.leave(delivered=False)
+    assert End.of(it.stream).noticed is None
 
 
 def test_a_slow_reader_of_a_unix_socket_is_kept_until_it_stops(

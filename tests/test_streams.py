@@ -102,7 +102,7 @@ def test_the_counters(make_app: Any, eventually: Any) -> None:
 def test_stats_are_a_snapshot(make_app: Any) -> None:
     streams = runtime_of(make_app()).streams
     before = streams.stats()
-    streams.count_refusal()
+    streams.count_refusal("it", "broker")
     assert (before.refused, streams.stats().refused) == (0, 1)
 
 

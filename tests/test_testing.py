@@ -195,13 +195,13 @@ def test_a_leaked_stream_fails(app: Flask) -> None:
     opened: list[Any] = []
     message = leak(lambda: opened.append(sse_client(app).open("/api/it?wait=1")))
     assert "Left behind" in message
-    assert "stream 'it'" in message
+    assert "stream 'api.it'" in message
     opened[0].close()
 
 
 def test_a_leaked_response_fails(app: Flask) -> None:
     opened: list[Any] = []
-    assert "stream 'it'" in leak(lambda: opened.append(app.test_client().get("/api/it?wait=1")))
+    assert "stream 'api.it'" in leak(lambda: opened.append(app.test_client().get("/api/it?wait=1")))
     opened[0].close()
 
 

@@ -1,24 +1,44 @@
-"""Attempts to sign in, counted per account and per address, for all workers together.
+"""Attempts to sign in: those at an account from an address, at the account, from the address.
 
-After a few failures each further attempt has to wait, longer each time. An attempt counts as failed
-from its beginning, so that many at once are no way around. Who fails on purpose can keep an account
-waiting, a minute at most at a time; sessions that it has go on, and a proxy may refuse an address.
+They are counted for all workers together. After a few failures each further attempt has to wait,
+longer each time. An attempt counts as failed from its beginning, so that many at once are no way
+around. Who fails on purpose keeps others waiting at the same address alone; from many addresses at
+once an account is slowed down to an attempt a second, which its owner can make as well.
 """
 
 import ipaddress
 import sqlite3
 import time
+from typing import NamedTuple
 
 from ..database import database
 
-# Failures that cost nothing; an address may be that of a whole office.
-FREE = {"account": 5, "address": 20}
 # Seconds until the next attempt, doubled with each failure, and until all is forgotten.
-FIRST_DELAY, LONGEST_DELAY, FORGOTTEN_AFTER = 1.0, 60.0, 900.0
+FIRST_DELAY, FORGOTTEN_AFTER = 1.0, 900.0
+
+
+class Limit(NamedTuple):
+    """Failures that cost nothing, and the seconds that an attempt has to wait at most."""
+
+    free: int
+    longest: float
+
+
+LIMITS = {
+    "both": Limit(5, 60.0),
+    "account": Limit(50, FIRST_DELAY),
+    # It may be that of a whole office.
+    "address": Limit(20, 60.0),
+}
 
 
 def keys(account: str, address: str | None) -> list[str]:
-    return [f"account:{account}", f"address:{_network(address or 'unknown')}"]
+    network = address_key(address)
+    return [f"both:{account} {network}", f"account:{account}", network]
+
+
+def address_key(address: str | None) -> str:
+    return f"address:{_network(address or 'unknown')}"
 
 
 def _network(address: str) -> str:
@@ -52,19 +72,20 @@ def begin(keys: list[str]) -> float:
 
 def _wait(db: sqlite3.Connection, key: str, now: float) -> float:
     row = db.execute("SELECT failures, latest FROM attempts WHERE key = ?", (key,)).fetchone()
-    over = row["failures"] - FREE[key.partition(":")[0]] if row else -1
+    limit = LIMITS[key.partition(":")[0]]
+    over = row["failures"] - limit.free if row else -1
     if over < 0:
         return 0.0
-    delay = min(FIRST_DELAY * 2.0 ** min(over, 30), LONGEST_DELAY)
+    delay = min(FIRST_DELAY * 2.0 ** min(over, 30), limit.longest)
     return float(row["latest"]) + delay - now
 
 
 def succeeded(keys: list[str]) -> None:
-    """Take an attempt back. Those of others from the same address still count."""
+    """Take an attempt back. Those of others, at the account or from the address, still count."""
 
     def work(db: sqlite3.Connection) -> None:
         for key in keys:
-            keep = "failures - 1" if key.startswith("address:") else "0"
+            keep = "0" if key.startswith("both:") else "failures - 1"
             db.execute(f"UPDATE attempts SET failures = {keep} WHERE key = ?", (key,))
 
     database().write(work)

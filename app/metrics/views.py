@@ -3,7 +3,7 @@
 from flask_sse_routes import Subscription, define_route
 
 from ..extensions import sse
-from ..hooks import log_end
+from ..hooks import REAUTHORIZE, log_end
 from .model import Metrics
 from .past import past
 from .sampler import channel, watched
@@ -20,6 +20,7 @@ routes = {
         kind="sse",
         output=Metrics,
         hooks=[log_end, watched],
+        reauthorize=REAUTHORIZE,
         summary="CPU, memory, disks, network, load and workers, each second",
     ),
 }

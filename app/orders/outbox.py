@@ -2,8 +2,9 @@
 
 A change and its message are one transaction, so that no change is untold, even if the process dies
 or the broker is away in between: what is left is published with the next change, by the next who
-asks, or by a task that tries again until nothing is left. Something may be told twice; nothing is
-told before it is true.
+asks, or by a task that tries again until nothing is left. Nothing is told before it is true, and
+the database is not held while the broker is waited for. A message that may have been published is
+looked for in its channel before it is published again.
 """
 
 import json
@@ -12,7 +13,8 @@ import sqlite3
 import threading
 import time
 import weakref
-from typing import cast
+from functools import partial
+from typing import Any, NamedTuple, TextIO, cast
 
 from flask import Flask, current_app
 from werkzeug.exceptions import ServiceUnavailable
@@ -20,12 +22,20 @@ from werkzeug.exceptions import ServiceUnavailable
 from flask_sse_routes import BrokerUnavailable
 
 from ..database import database
+from ..elected import is_ours
 from ..extensions import sse
+from ..settings import data_folder
 
 log = logging.getLogger(__name__)
 
 # Seconds between two tries, at first and at most.
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 15.0
+
+
+class Message(NamedTuple):
+    id: int
+    channel: str
+    body: Any
 
 
 def put(db: sqlite3.Connection, channel: str, body: str) -> None:
@@ -39,28 +49,45 @@ def deliver() -> None:
 
 
 def try_to_deliver() -> bool:
-    """Publish what waits; tell whether nothing is left. One process at a time keeps the order."""
+    """Publish what waits; tell whether nothing is left. One at a time keeps the order."""
     try:
-        if database().read(_is_empty):
+        if database().read(_first) is None:
             return True
-        database().write(_publish)
+        with (data_folder() / "orders.lock").open("a") as file:
+            return _publish_all(file)
     except BrokerUnavailable as error:
         log.warning("Changes of orders are told later: %s", error)
     except ServiceUnavailable as error:
         log.warning("Changes of orders are told later: %s", error.description)
-    else:
-        return True
     return False
 
 
-def _is_empty(db: sqlite3.Connection) -> bool:
-    return db.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is None
+def _first(db: sqlite3.Connection) -> Message | None:
+    row = db.execute("SELECT id, channel, body FROM outbox ORDER BY id LIMIT 1").fetchone()
+    return Message(row["id"], row["channel"], json.loads(row["body"])) if row else None
 
 
-def _publish(db: sqlite3.Connection) -> None:
-    for row in db.execute("SELECT channel, body FROM outbox ORDER BY id").fetchall():
-        sse.publish(row["channel"], json.loads(row["body"]))
-    db.execute("DELETE FROM outbox")
+def _publish_all(lock: TextIO) -> bool:
+    """Publish one message after the other, where nobody else does; tell whether it was done."""
+    if not is_ours(lock):
+        return False
+    # One that was published and not forgotten, by who was there before.
+    may_be_told = True
+    while message := database().read(_first):
+        if not (may_be_told and _is_told(message)):
+            sse.publish(message.channel, message.body)
+        database().write(partial(_forget, message.id))
+        may_be_told = False
+    return True
+
+
+def _is_told(message: Message) -> bool:
+    """Nobody else publishes there, so it would be the last one."""
+    return [event.data for event in sse.history(message.channel, limit=1)] == [message.body]
+
+
+def _forget(message: int, db: sqlite3.Connection) -> None:
+    db.execute("DELETE FROM outbox WHERE id = ?", (message,))
 
 
 class Deliverer:

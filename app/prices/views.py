@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from flask_sse_routes import Context, Event, define_route
 
-from ..hooks import log_end
+from ..hooks import REAUTHORIZE, log_end
 from .clock import Position, now, position_of, until_next_tick
 from .series import SYMBOLS, Symbol, first_of, table
 
@@ -108,6 +108,7 @@ routes = {
         kind="sse",
         events={"begun": Begun, "month": Month},
         hooks=[log_end],
+        reauthorize=REAUTHORIZE,
         summary="Month-end prices of 2000 to 2010, replayed",
     ),
     "prices_so_far": define_route(

@@ -3,7 +3,7 @@
 from flask_sse_routes import Subscription, define_route
 
 from ..extensions import sse
-from ..hooks import log_end
+from ..hooks import REAUTHORIZE, log_end
 from .fixtures import days, matches
 from .model import Played, Season, SoFar
 from .progress import CHANNEL, reached
@@ -30,6 +30,7 @@ routes = {
         kind="sse",
         events={"result": Played, "season": Season},
         hooks=[log_end, watched],
+        reauthorize=REAUTHORIZE,
         summary="A season of the Premier League, replayed",
     ),
 }

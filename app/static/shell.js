@@ -1,7 +1,7 @@
 // What every page has: colours, signing out, menus that close, curl lines that can be copied.
 import { $api } from "/api/client.js";
 import { find } from "./dom.js";
-import { explain } from "./form.js";
+import { form } from "./form.js";
 import { keep } from "./kept.js";
 import { startAgain, tellTabs } from "./session.js";
 
@@ -19,15 +19,12 @@ function colours() {
 }
 
 function signingOut() {
-  const button = document.querySelector("#logout");
-  button?.addEventListener("click", async () => {
-    try {
-      await $api.logout();
-      tellTabs();
-      startAgain();
-    } catch (error) {
-      explain(button.parentElement, error);
-    }
+  const logout = document.querySelector("#logout");
+  if (!logout) return;
+  form(logout, async () => {
+    await $api.logout();
+    tellTabs();
+    startAgain();
   });
 }
 

@@ -16,6 +16,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from flask_sse_routes import Context, Event, hook
 
+from ..hooks import is_first
 from ..primes import Tally
 
 STEPS = 100
@@ -27,8 +28,11 @@ _room = threading.Semaphore(MOST)
 
 
 @hook
-def computing(_ctx: Context) -> Generator[None, None, None]:
+def computing(ctx: Context) -> Generator[None, None, None]:
     """Refuse a stream where as many as may be compute already."""
+    if not is_first(ctx, "computes"):
+        yield
+        return
     if not _room.acquire(blocking=False):
         detail = f"{MOST} streams compute here already: try again in {PATIENCE} s."
         raise TooManyRequests(detail, retry_after=PATIENCE)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from flask_sse_routes import Context, Event, Subscription, define_route, hook
 
 from ..extensions import sse
-from ..hooks import log_end
+from ..hooks import REAUTHORIZE, log_end
 from ..posting import count_post
 from . import data_sets, store, streams
 from .data_sets import LONGEST_UPLOAD, DataSet
@@ -142,7 +142,12 @@ routes = {
         upload_table, method="POST", path="/tables", summary="Upload a CSV file to be imported"
     ),
     "tasks": define_route(
-        tasks, kind="sse", output=Task, hooks=[log_end, watched], summary="Tasks of everybody"
+        tasks,
+        kind="sse",
+        output=Task,
+        hooks=[log_end, watched],
+        reauthorize=REAUTHORIZE,
+        summary="Tasks of everybody",
     ),
     "follow_task": define_route(
         follow_task,
@@ -150,6 +155,7 @@ routes = {
         path="/tasks/<int:task_id>",
         output=FullTask,
         hooks=[log_end, watched],
+        reauthorize=REAUTHORIZE,
         summary="One task, to its result",
     ),
     "start_task": define_route(
@@ -170,6 +176,7 @@ routes = {
         kind="sse",
         events={"progress": streams.Progress, "done": streams.Done},
         hooks=[log_end, streams.computing],
+        reauthorize=REAUTHORIZE,
         summary="Count primes for as long as the stream is open",
     ),
     "countdown": define_route(
@@ -177,6 +184,7 @@ routes = {
         kind="sse",
         output=streams.Left,
         hooks=[log_end],
+        reauthorize=REAUTHORIZE,
         summary="Seconds down to zero",
     ),
 }

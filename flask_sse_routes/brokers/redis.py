@@ -9,7 +9,6 @@ them on one shard; entries expire by themselves, the hash `...:log` and the sort
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 import time
@@ -17,11 +16,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from .. import concurrency
+from ..logs import Log
 from . import redis_scripts
 from .base import Batch, Broker, Entry, Merged, Position
 from .redis_link import FAILURES, Connect, Link, Script, connector
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 # Seconds of silence after which a listener asks the server for a sign of life, and for which it
 # waits for that. A link that is open but dead is found after both.

@@ -19,7 +19,8 @@ from ..listening import listen
 from ..wire import Event
 
 
-def _runtime() -> AppRuntime:
+def shared_runtime() -> AppRuntime:
+    """Return the app's runtime. Raises `ClickException` where no other process sees its broker."""
     try:
         runtime = runtime_of(current_app)
         broker = runtime.channels.broker
@@ -47,7 +48,7 @@ def _data(text: str) -> Any:
 @with_appcontext
 def publish(channel: str, data: str, event: str | None) -> None:
     """Publish JSON to CHANNEL and print the id; '-' reads one JSON value a line from stdin."""
-    runtime = _runtime()
+    runtime = shared_runtime()
     lines = (line for line in sys.stdin if line.strip()) if data == "-" else (data,)
     for line in lines:
         try:
@@ -62,7 +63,7 @@ def publish(channel: str, data: str, event: str | None) -> None:
 @with_appcontext
 def tail(channels: tuple[str, ...], after: str | None) -> None:
     """Follow CHANNELs: one line an event, its id, name and data. Goes on after an outage."""
-    runtime = _runtime()
+    runtime = shared_runtime()
     try:
         for event in listen(runtime.channels, channels, after):
             click.echo(_line(event))

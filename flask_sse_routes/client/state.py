@@ -6,7 +6,6 @@ happened, and it hands out events, raises, or sets how long to wait before the n
 
 from __future__ import annotations
 
-import logging
 import math
 import ssl
 import time
@@ -16,6 +15,7 @@ from typing import Any, Final
 import httpx
 
 from ..errors import EventError
+from ..logs import Log
 from ..wire import END_SUFFIX, Decoder, Event
 from .backoff import Backoff, retry_after
 from .calls import Call
@@ -25,7 +25,7 @@ from .retries import OnRetry, RetryNotice, broken_off, refused, silent, unreache
 from .seen import Seen
 from .table import EVENT_STREAM
 
-log = logging.getLogger(__package__)
+log = Log(__package__)
 
 # Answers that say "not now" and nothing about the client.
 LATER: Final = frozenset({408, 425, 429})

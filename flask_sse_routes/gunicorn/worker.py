@@ -14,6 +14,7 @@ import sys
 import time
 from typing import Any
 
+from gevent.event import Event
 from gunicorn.http.wsgi import Response
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -25,6 +26,8 @@ from ..transport import StreamBody, is_stream
 # those that may run on are ended, too: time for their last words and for what cleans up.
 LOOK = 0.05
 LAST_STEPS = 2.0
+# Seconds between two signs of life to the arbiter, as in gunicorn's own worker.
+BEAT = 1.0
 
 
 class Application:
@@ -105,6 +108,7 @@ class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         # Counted here, because gunicorn counts a request before anybody knows what it becomes.
         self._requests_left, self.max_requests = self.max_requests, sys.maxsize
         self._stops_at: float | None = None
+        self._told: Any = None
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
@@ -128,10 +132,19 @@ class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             self.alive = False
 
     def notify(self) -> None:
+        """Say that the worker lives, until it is told to stop; after that end its streams.
+
+        gunicorn's own loop looks once a second, each worker at a moment of its own: the clients
+        that one has sent away would be taken by another that is to stop as well. Here all that
+        are told together close their listeners together.
+        """
         super().notify()
         if not self.alive:
             # gunicorn has closed the listeners by now: who is sent away goes to another worker.
             self._drain()
+            return
+        while self._told is not None and not self._told.wait(BEAT) and self.alive:
+            super().notify()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self._note_stop()
@@ -139,6 +152,7 @@ class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         in_time = False  # where gunicorn exits at once
+        self._told = Event()
         try:
             super().run()
             in_time = True
@@ -149,6 +163,8 @@ class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if self._stops_at is None:
             # The arbiter kills what is there a `graceful_timeout` after its signal.
             self._stops_at = time.monotonic() + self.cfg.graceful_timeout
+            if self._told is not None:
+                self._told.set()
 
     @property
     def _time_left(self) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,17 +18,20 @@ from flask import Flask
 from flask.wrappers import Request, Response
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from ..addresses import client_of
+from ..body_limit import bound
 from ..codegen.catalogue import Answer
 from ..config import Config
 from ..context import Context
 from ..errors import DeclarationError, InputError
 from ..hooks import Hook, HookRun
+from ..logs import Log
 from ..problems import InvalidInput
 from ..routes import BODY_METHODS, Route, check_query
 from ..schema import Fallback
 from ..streams import Streams
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 # JSON's grammar lets one half of a pair pass, but it is no text that could be sent again.
 SURROGATE = re.compile(r"\\u[dD]")
@@ -70,6 +72,18 @@ class Call:
     request: Request
     # Whether the answer is a stream, whose transport has a word of its own in the query.
     streams: bool = False
+
+    @property
+    def address(self) -> str | None:
+        """The client's address, behind the proxies that `SSE_TRUSTED_PROXIES` names."""
+        proxies = self.runtime.config.trusted_proxies
+        forwarded = self.request.environ.get("HTTP_X_FORWARDED_FOR", "") if proxies else ""
+        return client_of(self.request.remote_addr, forwarded, proxies)
+
+    @property
+    def endpoint(self) -> str:
+        """The route's name with those of the blueprints around it."""
+        return self.request.endpoint or self.route.name
 
     def context(self) -> Context:
         """Return a new context for this call."""
@@ -112,6 +126,7 @@ class Call:
     def _body(self) -> Any:
         request, schema = self.request, self.route.input_schema
         assert schema is not None
+        bound(request, self.runtime.config.max_body_bytes)
         if request.is_json:
             return self._json()
         if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
@@ -138,8 +153,9 @@ class Call:
             if run.needs_cleanup:
                 with self.app.app_context():
                     run.cleanup()
-        except Exception:
-            log.exception("%s: a teardown function failed after cleanup", self.route.owner)
+        except Exception as failure:
+            what = "%s: a teardown function failed after cleanup"
+            log.error(what, self.route.owner, error=failure)
         finally:
             ctx.error = None  # its traceback holds the context: a cycle
 

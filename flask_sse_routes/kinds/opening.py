@@ -6,7 +6,6 @@ what the handler has begun and runs the cleanup hooks.
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import partial
@@ -15,13 +14,15 @@ from typing import Any
 from flask.wrappers import Response
 from werkzeug.exceptions import HTTPException
 
+from .. import clock
+from ..addresses import counted
 from ..codec import EventCodec
 from ..context import CURRENT, Context
-from ..errors import BrokerUnavailable, DeclarationError, OutputError
+from ..errors import BrokerUnavailable, DeclarationError, OutputError, StreamError
 from ..followers import ChannelSource
 from ..hooks import HookRun
 from ..peer import Peer
-from ..problems import problem_of
+from ..problems import announce, is_meant_for_clients, problem_of
 from ..sockets import client_socket
 from ..sources import GeneratorSource, Source
 from ..stalls import get_stall_watch
@@ -71,7 +72,7 @@ class StreamOpener:
             self._cleanup("rejected", error)
             if error.code not in UNAVAILABLE:
                 raise
-            self._streams.count_refusal()
+            self._streams.count_refusal(self._call.endpoint, "hook")
             again = getattr(error, "retry_after", None)
             return refuse(self._call, "unavailable", error.description, again)
         except BaseException as error:
@@ -86,7 +87,7 @@ class StreamOpener:
             limit = self._call.runtime.max_streams
             per_client = self._call.runtime.config.max_streams_per_client
             client = _client(self._call, self._ctx) if per_client is not None else None
-            reserved = self._streams.reserve(client, limit, per_client)
+            reserved = self._streams.reserve(client, limit, per_client, route=self._call.endpoint)
             stream = self._stream(client) if reserved else None
         except BaseException as error:
             if reserved:
@@ -102,18 +103,18 @@ class StreamOpener:
 
     def _stream(self, client: Any) -> Stream:
         """Call the handler and make a stream of what it returns; a generator does not run yet."""
-        route, options = self._call.route, self._call.route.options
+        options = self._call.route.options
         rules = rules_of(self._call)
         source = self._source(rules.codec)
         try:
             return Stream(
-                route.name,
+                self._call.endpoint,
                 source,
                 rules.timing,
                 _peer(self._call),
                 client=client,
                 user=self._ctx.user,
-                remote=self._call.request.remote_addr,
+                remote=self._call.address,
                 describe_error=rules.describe_error,
                 finished=self._finished if self._is_needed_by(source) else self._streams.discard,
                 terminal=options["on_end"] == "stop",
@@ -192,6 +193,7 @@ class StreamOpener:
     def _finished(self, stream: Stream, error: BaseException | None) -> None:
         """The stream is over: clean up, then count it and give its place back."""
         assert stream.outcome is not None
+        self._ctx.note_sent(stream.events, stream.bytes)
         reauthorizer, self._reauthorizer = self._reauthorizer, None
         if reauthorizer is not None:
             reauthorizer.stop()
@@ -226,6 +228,8 @@ class Rules:
         """Return the `error` event of an exception."""
         app = self._app()
         assert app is not None
+        if not (isinstance(error, StreamError) or is_meant_for_clients(error)):
+            announce(app, error)
         try:
             return self._encode(problem_of(app, error, self._route.owner))
         except OutputError as failure:  # a detail that is no text that can be sent
@@ -243,13 +247,15 @@ def rules_of(call: Call) -> Rules:
 
 def _client(call: Call, ctx: Context) -> Hashable:
     """Return whom the stream counts for: the user, or else the address."""
-    user = ctx.user if ctx.user is not None else call.request.remote_addr
+    user = ctx.user
+    if user is None:
+        return ("address", counted(call.address))
     if not isinstance(user, Hashable):
         raise TypeError(
             f"identify= returned a {type(user).__name__}; SSE_MAX_STREAMS_PER_CLIENT needs "
             "something hashable, the user's id for example."
         )
-    return user
+    return ("user", user)
 
 
 def _current(ctx: Context, scope: Scope) -> Scope:
@@ -283,9 +289,8 @@ def _iterator(call: Call, result: Any) -> Iterator[Any]:
 
 
 def _wait_for_first(stream: Stream, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
+    deadline = clock.now() + seconds
+    while (left := deadline - clock.now()) > 0:
         stream.signal.clear()
-        if stream.source.ready or stream.reason is not None:
+        if stream.source.ready or stream.reason is not None or not stream.signal.wait(left):
             return
-        stream.signal.wait(left)

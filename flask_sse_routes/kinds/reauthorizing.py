@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 from typing import Any
 
 from flask import abort, request
 from flask.wrappers import Request
 from werkzeug.exceptions import Forbidden, HTTPException
 
-from .. import concurrency
+from .. import clock, concurrency
 from ..clock import Timer, get_clock
 from ..context import Context, RequestView, environ_of
 from ..errors import BrokerUnavailable
@@ -38,7 +37,7 @@ class Reauthorizer:
     def start(self) -> None:
         """Ask in a while, and from then on."""
         if not self._stream.over:
-            self._timer = get_clock().at(time.monotonic() + self._seconds, self._tick)
+            self._timer = get_clock().at(clock.now() + self._seconds, self._tick)
 
     def stop(self) -> None:
         """Ask no more."""

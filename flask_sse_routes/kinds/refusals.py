@@ -6,7 +6,6 @@ to come back by a stream that says nothing else. Everybody else gets the 503.
 
 from __future__ import annotations
 
-import logging
 import random
 from typing import Any
 
@@ -14,11 +13,12 @@ from flask.wrappers import Response
 from werkzeug.exceptions import ServiceUnavailable
 
 from ..errors import BrokerUnavailable
+from ..logs import Log
 from ..timing import TRY_LATER, retry_between
 from ..transport import stream_response
 from .base import Call
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 # Answers of a hook that say nothing about the client: it comes back, and is asked then.
 UNAVAILABLE = frozenset({502, 503, 504})
@@ -38,7 +38,7 @@ def refuse(call: Call, why: str, detail: str | None, retry_after: Any = None) ->
 def refuse_without_broker(call: Call, error: BrokerUnavailable) -> Response:
     """Return, or raise, the answer while the broker is away."""
     log.warning("%s refused: %s", call.route.owner, error)
-    call.runtime.streams.count_refusal()
+    call.runtime.streams.count_refusal(call.endpoint, "broker")
     return refuse(call, "unavailable", "The broker does not answer.")
 
 

@@ -7,7 +7,6 @@ it, and from then on `stream.Stream` decides.
 from __future__ import annotations
 
 import functools
-import logging
 import operator
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,13 +20,14 @@ from ..codec import EventTypes
 from ..codegen.catalogue import Answer
 from ..concurrency import cooperative
 from ..errors import DeclarationError, EventError
+from ..logs import Log
 from ..routes import Route
 from ..schema import OutputSchema, union_members, yielded_type
 from ..steps import CONTEXTS
 from .base import Call, Kind
 from .opening import StreamOpener
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 YEAR = 366 * 86_400

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import gc
-import os
-import random
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,24 +14,12 @@ import pytest
 
 from flask_sse_routes.brokers import sqlite as sqlite_broker
 from flask_sse_routes.brokers import sqlite_log
-from flask_sse_routes.brokers.base import Batch, Entry, Position
+from flask_sse_routes.brokers.base import Batch, Position
 from flask_sse_routes.brokers.sqlite import SqliteBroker
-from flask_sse_routes.contract import walk
 from flask_sse_routes.errors import BrokerUnavailable
 
 from .sqlite_file import MakeSqlite, assert_intact, hold, rows
-from .waiting import ROOT, end, wait_for
-
-# Appends for ever; says what it has appended only afterwards, so that the log never has less.
-APPEND = """
-import sys
-from flask_sse_routes.brokers.sqlite import SqliteBroker
-path, name = sys.argv[1:]
-broker = SqliteBroker(path, history=1_000_000)
-for number in range(1_000_000):
-    position = broker.append(f"channel {number % 3}", f"{name} {number}".encode())
-    print(position, name, number, flush=True)
-"""
+from .waiting import end, wait_for
 
 
 class TestLock:
@@ -98,63 +83,6 @@ class TestLock:
 
 def test_patience_is_five_seconds() -> None:
     assert sqlite_broker.PATIENCE == 5
-
-
-def test_four_processes_append_and_one_is_killed_again_and_again(
-    path: Path, make_sqlite: MakeSqlite, tmp_path: Path
-) -> None:
-    chance = random.Random(7)
-    reader = make_sqlite(history=1_000_000)
-    followed: list[Entry] = []
-    outputs: list[Path] = []
-    running: list[subprocess.Popen[bytes]] = []
-
-    def start() -> subprocess.Popen[bytes]:
-        output = tmp_path / f"output {len(outputs)}"
-        outputs.append(output)
-        command = [sys.executable, "-c", APPEND, str(path), str(len(outputs))]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        with output.open("wb") as file:
-            return subprocess.Popen(command, env=environment, stdout=file)
-
-    def follow() -> bool:
-        after = followed[-1].seq if followed else 0
-        followed.extend(walk(reader, [f"channel {n}" for n in range(3)], after, 500))
-        return True
-
-    try:
-        running += [start() for _ in range(4)]
-        for _ in range(5):
-            victim = chance.randrange(4)
-            wait_for(lambda: outputs[-1].stat().st_size and follow(), "the newest appends")
-            until = time.monotonic() + chance.uniform(0.05, 0.3)
-            while time.monotonic() < until:
-                follow()
-            running[victim].kill()
-            running[victim].wait()
-            running[victim] = start()
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-    follow()
-    assert_intact(path)
-    log = {entry.seq: entry.body.decode() for entry in followed}
-    assert list(log) == sorted(log)
-    epoch = reader.newest().epoch
-    said = 0
-    for output in outputs:
-        # The last line of a killed process may be cut off.
-        lines = [line.split() for line in output.read_text().splitlines(keepends=True)[:-1]]
-        positions = [Position.parse(line[0]) for line in lines]
-        assert all(position is not None and position.epoch == epoch for position in positions)
-        seqs = [position.seq for position in positions if position]
-        assert seqs == sorted(set(seqs))
-        assert [log[seq] for seq in seqs] == [f"{name} {number}" for _, name, number in lines]
-        said += len(seqs)
-    # Of each killed process one append at most was stored and not told.
-    assert said <= len(log) <= said + 2 * len(outputs)
-    assert len(rows(path, "SELECT seq FROM entries")) == len(log) == reader.newest().seq
 
 
 class TestLife:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from flask_sse_routes import Context, Event, define_route, streams
+from flask_sse_routes import Context, Event, define_route, orders
 from flask_sse_routes.extension import runtime_of
+from flask_sse_routes.orders import MAX_ORDERS, Opening
 from flask_sse_routes.stream import Stream
-from flask_sse_routes.streams import MAX_ORDERS, Opening, Streams
+from flask_sse_routes.streams import Streams
 from flask_sse_routes.testing import StreamTimeout
 
 from .sites import Site, user_of
@@ -208,7 +209,7 @@ def late(make_site: Any) -> LateListener:
 def test_orders_about_users_do_not_fill_an_open_stream(
     late: LateListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "MAX_ORDERS", 10)
+    monkeypatch.setattr(orders, "MAX_ORDERS", 10)
     for n in range(50):
         late.site.sse.revoke(user=f"user {n}")
     late.listen()
@@ -224,7 +225,7 @@ def test_orders_about_users_do_not_fill_an_open_stream(
 def test_orders_about_channels_beyond_the_limit_send_it_away(
     late: LateListener, monkeypatch: pytest.MonkeyPatch, eventually: Any
 ) -> None:
-    monkeypatch.setattr(streams, "MAX_ORDERS", 10)
+    monkeypatch.setattr(orders, "MAX_ORDERS", 10)
     for n in range(20):
         late.site.sse.revoke(channel=f"channel {n}")
     late.listen()

@@ -20,7 +20,7 @@ from flask_sse_routes import (
     concurrency,
     define_hook,
     define_route,
-    streams,
+    orders,
 )
 from flask_sse_routes.publishing import CONTROL_CHANNEL
 from flask_sse_routes.testing import StreamTimeout, TestStream
@@ -348,7 +348,7 @@ def test_no_order_is_forgotten_while_a_stream_opens(
     make_site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is revoked, or sent back to have its hooks ask again."""
-    monkeypatch.setattr(streams, "MAX_ORDERS", 20)
+    monkeypatch.setattr(orders, "MAX_ORDERS", 20)
     holder = Holder()
     site: Site
     site = make_site(held_routes(holder, lambda: site), identify=user_of)

@@ -27,10 +27,9 @@ from flask_sse_routes import Event, broker_from_url
 from . import servers
 from .followers import published, seq_in, seq_of
 
-LONG = os.environ.get("SSE_TESTS_LONG") == "true"
 HISTORY = 100_000
 LAST = '"the last one"'
-RATE = 200
+RATE, SECONDS = 200, 10
 
 # Publishes without an app, as a cron job does: its URL, its count and its channel are arguments.
 OUTSIDER = """
@@ -48,13 +47,6 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     server = RedisServer(tmp_path)
     yield server.url
     server.kill()
-
-
-@pytest.fixture(name="url", params=["sqlite", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "redis":
-        return str(request.getfixturevalue("redis_url"))
-    return f"sqlite:///{tmp_path}/events.db"
 
 
 def log_of(url: str, *channels: str) -> list[int]:
@@ -141,8 +133,8 @@ def _paths() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
-@pytest.mark.parametrize("seconds", [30 if LONG else 10])
-def test_workers_are_killed_under_load(launch: Any, follow: Any, url: str, seconds: int) -> None:
+def test_workers_are_killed_under_load(launch: Any, follow: Any, redis_url: str) -> None:
+    url = redis_url
     server = launch(url, 3)
     channels = ("a", "b", "c")
     followers = [
@@ -151,7 +143,7 @@ def test_workers_are_killed_under_load(launch: Any, follow: Any, url: str, secon
     followers.append(follow(server.port, channels, LAST))
     wait_for(lambda: all(f.events for f in followers), "everybody is ready", 20)
     broker = broker_from_url(url, history=HISTORY)
-    acknowledged = _load(server, broker, channels, seconds)
+    acknowledged = _load(server, broker, channels, SECONDS)
     broker.publish("c", LAST.strip('"'))
     broker.close()
     for follower in followers:

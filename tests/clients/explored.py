@@ -166,6 +166,11 @@ routes = {
 nested = {
     "stats": define_route(lambda: {"streams": 1, "uptime": time.monotonic() - started}),
     "file": define_route(lambda name: {"name": name}, path="/files/<path:name>"),
+    "attachment": define_route(
+        lambda shipment, attachment: [shipment, attachment],
+        path="/shipments/<int:shipment>/documents/<int:attachment>/attachments",
+    ),
+    "word": define_route(lambda: 1, path=f"/documents/{'w' * 60}"),
 }
 
 

@@ -20,6 +20,22 @@ from .serving import TESTS, Serving
 
 __all__ = ["make_open_page", "make_visit", "serve_shop"]
 
+# The text of an element, line by line as it is shown.
+LINES = """(element) => {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  const lines = new Map();
+  const range = document.createRange();
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (let i = 0; i < node.length; i += 1) {
+      range.setStart(node, i);
+      range.setEnd(node, i + 1);
+      const { top } = range.getBoundingClientRect();
+      lines.set(top, (lines.get(top) ?? "") + node.data[i]);
+    }
+  }
+  return [...lines.values()];
+}"""
+
 
 def order(page: Page, customer: str = "Ada") -> None:
     page.get_by_label("customer").fill(customer)
@@ -211,6 +227,19 @@ def test_it_works_below_another_root(serve: Callable[..., Serving], open_page: O
     expect(open_stream(page).locator(".state")).to_have_text("ended")
     page.get_by_role("link", name="/admin/stats").click()
     expect(call(page).locator(".status")).to_contain_text("200")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_paths_are_broken_after_slashes(visit: OpenPage, width: int) -> None:
+    """A word is broken only where it is longer than the line."""
+    page = visit(viewport={"width": width, "height": 800})
+    paths = page.locator("nav .path")
+    assert paths.evaluate_all("all => all.every((each) => each.scrollWidth <= each.clientWidth)")
+    path = paths.filter(has_text="attachments")
+    assert path.inner_text() == "/admin/shipments/{shipment}/documents/{attachment}/attachments"
+    assert len(path.evaluate(LINES)) > 1
+    for line in path.evaluate(LINES)[:-1]:
+        assert line.endswith("/")
 
 
 def test_narrow_screens_need_no_sideways_scrolling(visit: OpenPage) -> None:

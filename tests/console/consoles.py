@@ -27,7 +27,7 @@ class Console:
         ours = {
             "FLASK_DEMO_ACCOUNTS": "1",
             "FLASK_DATA_FOLDER": str(self.data),
-            "FLASK_LOG_FILES": json.dumps([str(self.log_file)]),
+            "FLASK_LOG_FILES": json.dumps([f"{folder}/*.txt"]),
             "FLASK_SSE_RETRY": "200",
         }
         self.environment = {

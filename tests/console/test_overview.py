@@ -9,6 +9,9 @@ from playwright.sync_api import Locator, Page, expect
 from .consoles import Console
 from .visitors import DANGER, NewVisitor, is_untouched
 
+# Pages of a headless browser are all in front: a test says which is not.
+AWAY = "Object.defineProperty(document, 'hidden', {get: () => window.isAway ?? false})"
+
 
 def notes(page: Page) -> Locator:
     return page.locator(".notes > li")
@@ -94,3 +97,18 @@ def test_refused_message_is_explained(visitor: NewVisitor) -> None:
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(field).to_be_focused()
     assert notes(page).count() == count
+
+
+def test_unread_ones_are_counted_in_the_title(console: Console, visitor: NewVisitor) -> None:
+    session = visitor()
+    session.context.add_init_script(AWAY)
+    page, other = (session.open("/") for _ in range(2))
+    page.evaluate("window.isAway = true")
+    for number in (1, 2):
+        console.post("/api/notify", {"message": f"unread {number}"})
+        expect(page).to_have_title(f"({number}) Overview · Console")
+    expect(notes(other).first).to_contain_text("unread 2")
+    expect(other.locator("#arrived")).to_contain_text("info: unread 2")
+    assert other.title() == "Overview · Console"
+    page.evaluate("window.isAway = false; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page).to_have_title("Overview · Console")

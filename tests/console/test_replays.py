@@ -38,6 +38,8 @@ def test_prices_go_on(visitor: NewVisitor) -> None:
     expect(month).not_to_have_text(before)
     expect(page.locator("table.prices tbody tr")).to_have_count(5)
     expect(page.locator(".chart svg")).to_have_attribute("aria-label", re.compile("Price, dollars"))
+    page.locator("#scale").select_option("total")
+    expect(page.locator(".chart svg")).to_have_attribute("aria-label", re.compile("^Change since"))
 
 
 def test_prices_are_those_of_the_data(visitor: NewVisitor) -> None:

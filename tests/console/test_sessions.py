@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+import re
+
+from playwright.sync_api import Page, expect
 
 from .visitors import NewVisitor, pill
 
@@ -40,3 +42,28 @@ def test_session_that_ends_without_a_tab_begins_the_page_anew(visitor: NewVisito
     assert answer.ok
     expect(page.locator(".account")).to_have_count(0)
     expect(page.locator("main")).to_contain_text("Orders belong to an account")
+
+
+def test_forms_work_without_scripts(visitor: NewVisitor) -> None:
+    page = visitor(java_script_enabled=False).open("/login?next=/orders", state=None)
+    sign_in_by_form(page, "wrong")
+    expect(page).to_have_url(re.compile(r"/login\?next=/orders$"))
+    expect(page.locator(".problem:visible")).to_contain_text("There is no account")
+    sign_in_by_form(page, "bob-buys-too")
+    expect(page).to_have_url(re.compile(r"/orders$"))
+    page.get_by_label("Item").fill("Without a script")
+    page.get_by_role("button", name="Place order").click()
+    expect(page).to_have_url(re.compile(r"/orders$"))
+    expect(page.locator("h1")).to_have_text("Orders")
+    bob = visitor().sign_in("bob")
+    expect(bob.locator(".orders > li").first).to_contain_text("Without a script")
+    page.locator(".account summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    expect(page.locator("h1")).to_have_text("Overview")
+
+
+def sign_in_by_form(page: Page, password: str) -> None:
+    page.get_by_label("Account", exact=True).fill("bob")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()

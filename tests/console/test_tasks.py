@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from typing import Any
 
+import psutil
 import pytest
+from e2e.waiting import wait_for
 from playwright.sync_api import Locator, Page, expect
 
 from .consoles import Console
-from .visitors import NewVisitor, pill
+from .visitors import DANGER, NewVisitor, pill
 
 KEPT = 50
 
@@ -122,6 +126,69 @@ def test_started_task_comes_into_view_on_a_phone(visitor: NewVisitor) -> None:
     row = count_primes(page, 10_000)
     expect(row).to_contain_text("Count the primes up to 10,000")
     expect(row).to_be_in_viewport()
+
+
+def test_task_goes_on_while_the_page_is_away(visitor: NewVisitor) -> None:
+    page, other = (visitor().open("/tasks") for _ in range(2))
+    row = count_primes(page)
+    expect(row).to_have_attribute("data-state", "running")
+    expect(rows(other).first).to_have_attribute("data-state", "running")
+    expect(page).to_have_url(re.compile(r"#task-\d+$"))
+    page.reload()
+    expect(row.locator("progress")).to_be_visible()
+    expect(row.get_by_role("button", expanded=True)).to_be_visible()
+    other.get_by_role("button", name="Cancel: Count").click()
+    for each in (page, other):
+        expect(rows(each).first).to_have_attribute("data-state", "cancelled")
+    other.get_by_role("button", name="Start again: Count").first.click()
+    expect(row).to_have_attribute("data-state", "running")
+    page.get_by_role("button", name="Cancel: Count").click()
+    expect(row).to_have_attribute("data-state", "cancelled")
+
+
+def test_own_table_is_summed_up(visitor: NewVisitor) -> None:
+    page = visitor().open("/tasks")
+    table = f"place;what;n\nBasel;{DANGER};2\nBern;x;5\nBasel;y;3\n".encode("cp1252")
+    field = page.locator("input[type=file]")
+    field.set_input_files({"name": "mine.csv", "mimeType": "text/csv", "buffer": table})
+    expect(page.locator("[name=data_set]")).to_contain_text("mine.csv")
+    page.get_by_role("checkbox", name="what").uncheck()
+    page.locator("#import button").click()
+    problem = page.locator("#import .problem")
+    expect(problem).to_have_text("Choose one to three columns to group by.")
+    page.get_by_role("checkbox", name="what").check()
+    page.locator("#import button").click()
+    sums = rows(page).first.locator(".result tbody tr")
+    expect(sums).to_have_count(3)
+    expect(sums.nth(2)).to_contain_text(DANGER)
+    assert page.title() == "Tasks · Console"
+    field.set_input_files({"name": "huge.csv", "mimeType": "text/csv", "buffer": b"x" * 2_000_001})
+    expect(problem).to_contain_text("2,000,000 is the most")
+
+
+def test_task_of_a_worker_that_ends_is_interrupted(
+    own_console: Console, visitor: NewVisitor
+) -> None:
+    session = visitor(console=own_console)
+    session.expects("net::ERR_")
+    page = session.open("/tasks")
+    row = count_primes(page)
+    expect(row).to_have_attribute("data-state", "running")
+    owner_of_the_newest(own_console).kill()
+    expect(row).to_have_attribute("data-state", "interrupted", timeout=30_000)
+    expect(row).to_contain_text("The process that ran it is gone.")
+    page.get_by_role("button", name="Start again: Count").first.click()
+    expect(row).to_have_attribute("data-state", "running")
+    own_console.serving.reload()
+    expect(row).to_have_attribute("data-state", "interrupted", timeout=20_000)
+    expect(row).to_contain_text("The server was stopped or restarted.")
+
+
+def owner_of_the_newest(console: Console) -> psutil.Process:
+    with closing(sqlite3.connect(console.data / "console.db")) as db:
+        query = "SELECT owner FROM tasks WHERE state = 'running' ORDER BY id DESC LIMIT 1"
+        row = wait_for(lambda: db.execute(query).fetchone(), "a running task")
+    return psutil.Process(int(row[0].split("-")[-2]))
 
 
 def test_tabs_that_follow_one_task_all_have_its_result(visitor: NewVisitor) -> None:

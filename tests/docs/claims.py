@@ -34,6 +34,10 @@ CLAIMS: dict[str, dict[str, str]] = {
         "static/chat.js": "tests/docs/test_integrations_llm.py::test_a_page_shows_the_answer",
         "upstream.py": "tests/docs/test_integrations_llm.py::RELAYED",
     },
+    "guides/metrics.md": {
+        "alerts.yml": "tests/docs/test_metrics_guide.py::test_alerts",
+        "prometheus.yml": "tests/docs/test_metrics_guide.py::test_scraping",
+    },
     "guides/nginx.md": {
         "minimal.conf": "tests/docs/flavours.py::FLAVOURS",
         "nginx.conf": "tests/docs/test_proxies_reloads.py::test_nginx_gives_up_waiting",

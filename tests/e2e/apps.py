@@ -5,7 +5,6 @@ configuration comes from the environment (`FLASK_SSE_*`).
 """
 
 import contextlib
-import gc
 import hashlib
 import os
 import sys
@@ -14,7 +13,6 @@ import uuid
 from collections.abc import Generator, Iterator
 from typing import Any, Literal
 
-import psutil
 from flask import Flask, Request, Response, abort, request
 
 from flask_sse_routes import (
@@ -26,8 +24,8 @@ from flask_sse_routes import (
     define_hook,
     define_route,
 )
-from flask_sse_routes.offload import get_offload
 
+from .census import census
 from .journal import note
 from .middleware import MIDDLEWARE
 from .samples import TEXTS, VALUES
@@ -201,21 +199,6 @@ def publish(channel: str, data: Any = None, count: int = 1) -> list[str]:
 def revoke(user: str | None = None, channel: str | None = None) -> bool:
     sse.revoke(user, channel)
     return True
-
-
-def census() -> dict[str, int]:
-    """Count what a worker that lives long must not collect."""
-    from greenlet import greenlet
-
-    gc.collect()
-    process = psutil.Process()
-    return {
-        "greenlets": sum(issubclass(type(o), greenlet) and bool(o) for o in gc.get_objects()),
-        "threads": process.num_threads(),
-        "descriptors": process.num_fds(),
-        "offloaded": len(get_offload()),
-        "kibibytes": process.memory_info().rss // 1024,
-    }
 
 
 def stream(handler: Any, **options: Any) -> Any:

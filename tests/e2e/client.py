@@ -8,7 +8,7 @@ import ssl
 import statistics
 import struct
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -166,6 +166,12 @@ class Stream:
             return True
         self.feed(piece)
         return not self.closed and not self.complete
+
+    def hand_over(self, take: Callable[[Arrival], None]) -> None:
+        """Give the events read so far to somebody, and keep none of them."""
+        events, self.events = self.events, []
+        for arrival in events:
+            take(arrival)
 
     def feed(self, piece: bytes) -> None:
         """Take what was received; nothing is the end of the connection."""

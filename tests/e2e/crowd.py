@@ -7,7 +7,7 @@ import itertools
 import selectors
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlencode
 
 from .client import Address, Arrival, Stream
@@ -21,16 +21,28 @@ LOOK = 0.02
 KEEP = 200
 
 
+# What is done with each event in place of keeping it.
+Take = Callable[[Arrival], None]
+
+
 class Member:
     """One client. `visits` are its connections, the last of them open unless it has left."""
 
     def __init__(
-        self, target: str, headers: Mapping[str, str], appetite: Appetite, *, returns: bool
+        self,
+        target: str,
+        headers: Mapping[str, str],
+        appetite: Appetite,
+        *,
+        returns: bool,
+        take: Take | None = None,
     ) -> None:
         self.target = target
         self.headers = dict(headers)
         self.appetite = appetite
         self.returns = returns
+        self.take = take
+        self.begun = False
         self.visits: list[Stream] = []
         self.ended: list[float] = []
         self.failures: list[OSError] = []
@@ -39,7 +51,7 @@ class Member:
     def present(self) -> bool:
         """Whether it has a stream that is open."""
         visit = self.visits[-1] if self.visits else None
-        return visit is not None and visit.status == 200 and not (visit.closed or visit.complete)
+        return visit is not None and visit.status == 200 and visit.fileno() >= 0
 
     @property
     def events(self) -> list[Arrival]:
@@ -96,22 +108,37 @@ class Crowd:
         headers: Mapping[str, str] | None = None,
         appetite: Appetite = HUNGRY,
         returns: bool = True,
+        take: Callable[[], Take] | None = None,
         **query: object,
     ) -> list[Member]:
         """Have members come; they have a key each if the query has one. Waits until all are in.
 
-        `returns`: whether they come back when their stream ends.
+        `returns`: whether they come back when their stream ends. `take` makes for each of them
+        what its events go to; without it they are kept.
         """
         come = []
         for n in range(count):
             fields = query | ({"key": f"{query['key']}-{n}"} if "key" in query else {})
             target = f"/api/{route}?{urlencode(fields, doseq=True)}"
-            come.append(Member(target, headers or {}, appetite, returns=returns))
+            mine = take() if take is not None else None
+            come.append(Member(target, headers or {}, appetite, returns=returns, take=mine))
         self.members += come
         for member in come:
             self._at(0, lambda member=member: self._visit(member))
-        self.wait(lambda: all(m.events for m in come), f"{count} streams have begun", 30)
+        self.wait(lambda: all(m.begun for m in come), f"{count} streams have begun", 30)
         return come
+
+    def dismiss(self, members: Iterable[Member]) -> None:
+        """Have members whose streams are open go away until they are recalled."""
+        for member in members:
+            member.returns = False
+            self._at(0, lambda member=member: self._end(member, member.visits[-1]))
+
+    def recall(self, members: Iterable[Member]) -> None:
+        """Have members come back that went away."""
+        for member in members:
+            member.returns = True
+            self._at(0, lambda member=member: self._visit(member))
 
     def wait(self, condition: Callable[[], object], what: str, seconds: float = 15) -> None:
         """Wait until a condition holds, unless the crowd has failed."""
@@ -160,7 +187,11 @@ class Crowd:
         buffer = member.appetite.receive_buffer
         try:
             visit = Stream(
-                self._address, member.target, headers=headers, receive_buffer=buffer, keep=KEEP
+                self._address,
+                member.target,
+                headers=headers,
+                receive_buffer=buffer,
+                keep=KEEP if member.take is None else None,
             )
         except OSError:
             self._after(AGAIN, lambda: self._visit(member))
@@ -174,7 +205,10 @@ class Crowd:
             goes_on = visit.read_some(appetite.size)
         except OSError as error:
             member.failures.append(error)
-            goes_on = False
+            visit.closed, goes_on = True, False
+        member.begun = member.begun or bool(visit.events)
+        if member.take is not None:
+            visit.hand_over(member.take)
         if not goes_on:
             self._end(member, visit)
         elif appetite.pause is None and visit.events:

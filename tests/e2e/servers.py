@@ -108,6 +108,8 @@ class Server:
             wait_for(self._answers, f"{kind} answers", 30)
         except BaseException as error:
             self.kill()
+            if not isinstance(error, Exception):
+                raise
             raise AssertionError(f"{kind} did not start.\n{self.log}") from error
 
     @property

@@ -8,15 +8,15 @@ const login = find("#login");
 const name = find("[name=name]", login);
 const password = find("[name=password]", login);
 
-form(login, async (values) => {
+form(login, async ({ after, ...claim }) => {
   try {
-    await $api.login(values);
+    await $api.login(claim);
   } catch (error) {
     password.select();
     throw error;
   }
   tellTabs();
-  location.assign(login.dataset.after);
+  location.assign(after);
 });
 
 for (const button of document.querySelectorAll(".use")) {

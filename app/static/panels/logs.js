@@ -1,5 +1,6 @@
 // A log file as it grows: its newest lines, searched, held back or followed.
 import { $api, $sse } from "/api/client.js";
+import { Arrival } from "../arrival.js";
 import { follow } from "../connection.js";
 import { find, make } from "../dom.js";
 import { bytes, clock, number } from "../format.js";
@@ -270,14 +271,20 @@ function open() {
   view.replaceChildren();
   isAtEnd = true;
   begin([]);
-  // Not shared with other tabs: one that joins would lack the last lines.
-  follow("logs", `Log ${input.file}`, (options) => $sse.logs(input, options), {
+  const log = new Arrival((options) => $sse.logs(input, options), { begin: beginWith, add: receive });
+  follow("logs", `Log ${input.file}`, (options) => $sse.logs(input, { ...options, shared: true }), {
+    onOpen: () => log.ask(),
     on: {
-      tail: ({ lines, reason }) => begin(lines, reason === "opened" ? null : "Some lines may be missing before these."),
-      note: ({ what }) => receive([{ note: NOTES[what] }]),
+      tail: (tail, event) => log.begin(tail, event.id),
+      // Never one that is known already.
+      note: ({ what }) => log.add([{ note: NOTES[what] }], null),
     },
-    onMessage: ({ lines }) => receive(lines),
+    onMessage: ({ lines }, event) => log.add(lines, event.id),
   });
+}
+
+function beginWith({ lines, reason }) {
+  begin(lines, reason === "opened" ? null : "Some lines may be missing before these.");
 }
 
 async function listFiles() {

@@ -23,7 +23,20 @@ function show(order) {
   if (hadFocus) button?.focus();
 }
 
-follow("order", `Order ${order_id}`, (options) => $sse.order({ order_id }, options), {
-  on: { snapshot: show },
-  onMessage: show,
+/** How it is now: the list of the newest orders may lack it. */
+async function ask() {
+  try {
+    for await (const { data } of $sse.order({ order_id })) return show(data);
+  } catch (error) {
+    explain(panel, error);
+  }
+}
+
+const showIt = (order) => order.id === order_id && show(order);
+const { session } = panel.dataset;
+// The stream of all orders, which every tab of the session has in common.
+follow("order", `Order ${order_id}`, (options) => $sse.orders({ session }, { ...options, shared: true }), {
+  onOpen: ask,
+  on: { snapshot: (orders) => orders.forEach(showIt) },
+  onMessage: showIt,
 });

@@ -40,7 +40,9 @@ function row(order) {
   return make("li", { data: { order: order.id, state: order.state } }, head, steps(order));
 }
 
-follow("orders", "Orders", (options) => $sse.orders({}, options), {
+// Tabs of one session share it: another one's have another address.
+const { session } = panel.dataset;
+follow("orders", "Orders", (options) => $sse.orders({ session }, { ...options, shared: true }), {
   on: {
     snapshot(orders) {
       shown.clear();

@@ -57,6 +57,11 @@ function kept(children) {
   return found;
 }
 
+/** A path that is broken after its slashes, where it has to be. @param {string} path */
+export function breakable(path) {
+  return path.split(/(?<=[^/]\/)/).flatMap((part) => [part, h("wbr")]);
+}
+
 /** Tell people who listen to the page what has changed. @param {string} text */
 export function announce(text) {
   const announcer = document.getElementById("announcer");

@@ -2,7 +2,7 @@
  * The list of routes, and the filter above it.
  */
 import { grouped, matches, pathText } from "./catalogue.js";
-import { announce, h, newId } from "./dom.js";
+import { announce, breakable, h, newId } from "./dom.js";
 
 /** @typedef {import("./catalogue.js").Route} Route */
 
@@ -65,7 +65,7 @@ export class Navigation {
       "a",
       { href: `#${route.name}`, class: route.deprecated ? "is-deprecated" : null },
       h("span", { class: `method is-${route.method}` }, route.method),
-      h("span", { class: "path" }, pathText(route)),
+      h("span", { class: "path" }, ...breakable(pathText(route))),
       h("span", { class: `kind is-${route.kind}` }, route.kind),
       h("span", { class: "open", hidden: true }),
       h("span", { class: "summary" }, route.summary || route.name),

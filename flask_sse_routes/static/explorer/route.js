@@ -3,7 +3,7 @@
  */
 import { call, faultsOf } from "./call.js";
 import { pathText } from "./catalogue.js";
-import { announce, h, newId } from "./dom.js";
+import { announce, breakable, h, newId } from "./dom.js";
 import { InputForm } from "./form.js";
 import { linesFor } from "./lines.js";
 import { LinesView } from "./linesview.js";
@@ -86,7 +86,7 @@ export class RouteView {
         "p",
         { class: "bar" },
         h("span", { class: `method is-${route.method}` }, route.method),
-        h("code", { class: "path" }, pathText(route)),
+        h("code", { class: "path" }, ...breakable(pathText(route))),
         h("span", { class: `kind is-${route.kind}` }, route.kind),
         route.deprecated && h("span", { class: "deprecated" }, "deprecated"),
       ),

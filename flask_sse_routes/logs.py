@@ -1,0 +1,105 @@
+"""The package's log lines: one line each, whatever a client had a part in.
+
+Floor 0. What is logged may hold texts of requests and of exceptions: line ends, other control
+characters and those that change the direction of writing are escaped. In debug mode tracebacks
+come as usual.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any
+
+# Frames of this module, when a record says who wrote it.
+OWN_FRAMES = 3
+
+
+class Mode:
+    """How this process writes tracebacks; the app that was asked last decides."""
+
+    debug = False
+
+
+MODE = Mode()
+
+
+class Log:
+    """A logger whose every record is one line, but for tracebacks in debug mode."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def debug(self, message: str, *args: object) -> None:
+        self._write(logging.DEBUG, message, args)
+
+    def info(self, message: str, *args: object) -> None:
+        self._write(logging.INFO, message, args)
+
+    def warning(self, message: str, *args: object, error: BaseException | None = None) -> None:
+        self._write(logging.WARNING, message, args, error)
+
+    def error(self, message: str, *args: object, error: BaseException | None = None) -> None:
+        """Write an error, with the traceback of `error` where there is one."""
+        self._write(logging.ERROR, message, args, error)
+
+    def _write(
+        self,
+        level: int,
+        message: str,
+        args: tuple[object, ...],
+        error: BaseException | None = None,
+    ) -> None:
+        if not self._logger.isEnabledFor(level):
+            return
+        options: dict[str, Any] = {"stacklevel": OWN_FRAMES}
+        if error is not None and MODE.debug:
+            options["exc_info"] = error
+        elif error is not None:
+            message, args = f"{message}: %s", (*args, story(error))
+        self._logger.log(level, message, *map(_argument, args), **options)
+
+
+def one_line(text: str) -> str:
+    """Escape what would end a line or make it look like another one, and the backslash."""
+    return _printable(text.strip().replace("\\", "\\\\"))
+
+
+def story(error: BaseException) -> Story:
+    """Return an exception's whole traceback, on one line."""
+    return Story(one_line("".join(traceback.format_exception(error))))
+
+
+class Story(str):
+    """A text that is escaped already."""
+
+    __slots__ = ()
+
+
+class _Text:
+    """An argument of a message, written without what would end a line."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __str__(self) -> str:
+        return one_line(str(self._value))
+
+    def __repr__(self) -> str:
+        return _printable(repr(self._value))
+
+
+def _argument(value: object) -> object:
+    return value if isinstance(value, (int, float, Story)) else _Text(value)
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()

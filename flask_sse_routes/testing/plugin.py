@@ -1,0 +1,11 @@
+"""The fixtures, for a project that names its plugins by hand.
+
+Floor 3. `pytest_plugins = ["flask_sse_routes.testing.plugin"]` in the topmost conftest.py has the
+same fixtures as the entry point; both together do no harm.
+"""
+
+from __future__ import annotations
+
+from _flask_sse_routes_pytest import no_sse_leaks, sse_client, sse_clock, sse_server
+
+__all__ = ["no_sse_leaks", "sse_client", "sse_clock", "sse_server"]

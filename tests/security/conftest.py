@@ -1,0 +1,17 @@
+"""Fixtures of other tests, for what needs a real server, a browser or a program."""
+
+from clients.conftest import chromium, home, little, module_text, other, program, serve
+from e2e.conftest import key, launch, pytest_runtest_makereport
+
+__all__ = [
+    "chromium",
+    "home",
+    "key",
+    "launch",
+    "little",
+    "module_text",
+    "other",
+    "program",
+    "pytest_runtest_makereport",
+    "serve",
+]

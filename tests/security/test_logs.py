@@ -1,0 +1,214 @@
+"""What a request brings never forges a line of the log, and what the log says never leaves."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import abort, current_app, got_request_exception
+
+import flask_sse_routes
+from flask_sse_routes import StreamError, define_hook, define_route
+from flask_sse_routes.logs import MODE, Log, one_line
+from flask_sse_routes.testing import sse_client
+
+FORGED = "x\r\n2026-01-01 ERROR forged\x85\u2028\u2029\x0b\x0c\x1b[31m\x00\u202egnp\u2066\u200f\\n"
+SECRET = "hunter2"
+
+
+def is_one_line(text: str) -> bool:
+    return text.isprintable() and len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("plain", "plain"),
+        ("caf\u00e9 \u65e5\u672c", "caf\u00e9 \u65e5\u672c"),
+        ("a\nb", "a\\nb"),
+        ("a\\nb", "a\\\\nb"),
+        ("a\r\n\tb", "a\\r\\n\\tb"),
+        ("\u202e", "\\u202e"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0001", "\\U000e0001"),
+    ],
+)
+def test_a_text_on_one_line(text: str, line: str) -> None:
+    assert one_line(text) == line
+
+
+def test_whatever_is_logged_is_one_line(caplog: Any) -> None:
+    class Hostile:
+        def __repr__(self) -> str:
+            return FORGED
+
+    log = Log("flask_sse_routes.test")
+    caplog.set_level(logging.DEBUG, "flask_sse_routes.test")
+    for write in (log.debug, log.info, log.warning, log.error):
+        write("%s | %r | %s | %r | %d | %.1f", FORGED, FORGED, Hostile(), Hostile(), 7, 0.5)
+    log.warning("%s", FORGED, error=ValueError(FORGED))
+    log.error("%s", FORGED, error=ValueError(FORGED))
+    assert len(caplog.records) == 6
+    for record in caplog.records:
+        assert is_one_line(logging.Formatter().format(record))
+        assert record.filename == "test_logs.py"
+    assert "ValueError: x\\r" in caplog.messages[-1]
+    assert "7 | 0.5" in caplog.messages[0]
+
+
+def test_debug_mode_has_the_usual_traceback(caplog: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(MODE, "debug", True)
+    error = ValueError(FORGED)
+    Log("flask_sse_routes.test").error("%s failed", FORGED, error=error)
+    (record,) = caplog.records
+    assert is_one_line(record.getMessage())
+    assert record.exc_info[1] is error
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_the_app_says_which_mode_it_is(make_app: Any, monkeypatch: Any, debug: bool) -> None:
+    monkeypatch.setattr(MODE, "debug", not debug)
+    app = make_app({"it": define_route(lambda: 1)}, DEBUG=debug)
+    assert app.test_client().get("/api/it").status_code == 200
+    assert app.extensions["flask_sse_routes"].config
+    assert debug == MODE.debug
+
+
+def test_nothing_of_the_package_logs_in_any_other_way() -> None:
+    """But for the hub's stack, which holds code alone, and what servers' own loggers are for."""
+    folder = Path(flask_sse_routes.__file__).parent
+    allowed = {"logs.py", "stalls.py", "streams.py", "gunicorn/worker.py"}
+    others = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*.py")
+        if "getLogger(" in path.read_text()
+    }
+    assert others - allowed == set()
+
+
+# --- what requests bring, through a whole app
+
+
+def wait_then_fail(word: str) -> Any:
+    yield 1
+    raise ValueError(f"{SECRET} {word}")
+
+
+def fail_at_once(word: str) -> Any:
+    raise ValueError(f"{SECRET} {word}")
+
+
+def close_badly(word: str) -> Any:
+    try:
+        yield 1
+        yield 2
+    finally:
+        raise ValueError(f"{SECRET} {word}")
+
+
+def fail_in_cleanup(ctx: Any) -> None:
+    raise ValueError(f"{SECRET} {ctx.request.args['word']}")
+
+
+def broker_away(word: str) -> Any:
+    raise flask_sse_routes.BrokerUnavailable(f"{SECRET} {word}")
+
+
+ROUTES = {
+    "late": define_route(wait_then_fail, kind="sse"),
+    "early": define_route(fail_at_once, kind="sse"),
+    "http": define_route(fail_at_once),
+    "cleanup": define_route(lambda word: 1, hooks=[define_hook("tidy", cleanup=fail_in_cleanup)]),
+    "closing": define_route(close_badly, kind="sse"),
+    "broker": define_route(broker_away),
+    "broker_stream": define_route(broker_away, kind="sse"),
+}
+
+# How many events are read of those that begin.
+STREAMS = {"late": 2, "closing": 1}
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_a_secret_stays_in_the_log_on_one_line(
+    make_app: Any, caplog: Any, eventually: Any, name: str
+) -> None:
+    app = make_app(ROUTES)
+
+    def lines() -> list[logging.LogRecord]:
+        return [each for each in caplog.records if each.name.startswith("flask_sse_routes")]
+
+    if name in STREAMS:
+        with sse_client(app).open(f"/api/{name}", query_string={"word": FORGED}) as stream:
+            events = iter(stream)
+            sent = "".join(str(next(events).data) for _ in range(STREAMS[name]))[1:]
+    else:
+        sent = app.test_client().get(f"/api/{name}", query_string={"word": FORGED}).text
+    assert SECRET not in sent
+    eventually(lines)
+    assert any(SECRET in record.getMessage() for record in lines())
+    for record in lines():
+        assert is_one_line(logging.Formatter().format(record))
+    if name in ("late", "early", "http"):
+        assert json.loads(sent)["error_id"] in caplog.text
+
+
+# --- and reporters of exceptions get them all the same
+
+
+@pytest.fixture
+def reported() -> Any:
+    found: list[Any] = []
+
+    def keep(sender: Any, exception: BaseException, **_: Any) -> None:
+        found.append((sender, exception, current_app.name))
+
+    got_request_exception.connect(keep)
+    yield found
+    got_request_exception.disconnect(keep)
+
+
+@pytest.mark.parametrize("name", ["late", "early", "http"])
+def test_an_exception_is_signalled_once(
+    make_app: Any, reported: Any, eventually: Any, name: str
+) -> None:
+    app = make_app(ROUTES)
+    if name == "late":
+        with sse_client(app).open("/api/late?word=x") as stream:
+            assert [each.event for each in stream][-1] == "error"
+    else:
+        assert app.test_client().get(f"/api/{name}?word=x").status_code == 500
+    eventually(lambda: reported)
+    ((sender, exception, current),) = reported
+    assert (sender, str(exception), current) == (app, f"{SECRET} x", "application")
+
+
+def test_what_is_meant_for_clients_is_not_signalled(make_app: Any, reported: Any) -> None:
+    def refused() -> Any:
+        yield 1
+        abort(409)
+
+    def failed() -> Any:
+        yield 1
+        raise StreamError("for you", status=503)
+
+    app = make_app({n.__name__: define_route(n, kind="sse") for n in (refused, failed)})
+    for name in ("refused", "failed"):
+        with sse_client(app).open(f"/api/{name}") as stream:
+            assert [each.event for each in stream][-1] == "error"
+    assert reported == []
+
+
+def test_a_receiver_that_fails_is_logged(make_app: Any, caplog: Any, eventually: Any) -> None:
+    def receiver(sender: Any, **_: Any) -> None:
+        raise RuntimeError("receiver")
+
+    got_request_exception.connect(receiver)
+    try:
+        with sse_client(make_app(ROUTES)).open("/api/late?word=x") as stream:
+            assert [each.event for each in stream][-1] == "error"
+        eventually(lambda: "A receiver of got_request_exception failed" in caplog.text)
+    finally:
+        got_request_exception.disconnect(receiver)
