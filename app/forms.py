@@ -6,6 +6,7 @@ comes from is checked as for every request, by `security`.
 """
 
 from flask import Flask, Request, Response, flash, redirect, request, url_for
+from werkzeug.exceptions import HTTPException
 
 from .pages import local
 from .security import is_own
@@ -31,7 +32,7 @@ def lead_on(response: Response) -> Response:
     pages = PAGES.get(request.endpoint or "")
     if pages is None or not is_plain_form(request) or not is_own(request):
         return response
-    wanted = local(request.form.get("after"))
+    wanted = _after()
     if response.status_code < 400:
         to = url_for(pages[1]) if pages[1] else wanted
     else:
@@ -41,6 +42,14 @@ def lead_on(response: Response) -> Response:
     if "Retry-After" in response.headers:
         led.headers["Retry-After"] = response.headers["Retry-After"]
     return led  # type: ignore[return-value]  # Flask's own kind
+
+
+def _after() -> str:
+    """Return the page that the form names; one that is too long, for example, is not read."""
+    try:
+        return local(request.form.get("after"))
+    except HTTPException:
+        return "/"
 
 
 def _words(response: Response) -> str:

@@ -6,6 +6,7 @@ stream opens. Whatever a header says, the result is an address or what the serve
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterator
 from typing import Any
@@ -75,6 +76,8 @@ def _hops(forwarded: str) -> Iterator[str]:
         yield hop.strip()
 
 
+# A client that reconnects, or a proxy, comes again and again.
+@functools.lru_cache(maxsize=1024)
 def _address(text: str) -> Address | None:
     """Read an address, which some proxies write with a port, or with the zone of an interface."""
     if text.startswith("["):

@@ -22,7 +22,7 @@ from .extension import Placed, runtime_of, this_app
 from .hooks import AnyHook, Hook, flatten
 from .kinds import Call, get_kind
 from .logs import Log
-from .policies import NOTHING, PRIVATE, Policy, refuse_foreign
+from .policies import NOTHING, PRIVATE, Policy, declared, refuse_foreign
 from .routes import VARIABLE, Route, bind, define_route
 from .streams import PROCESS
 
@@ -37,9 +37,10 @@ class RouteBlueprint(Blueprint):
     `hooks` run for each of its routes, and of the blueprints nested in it, after the app's
     and before a route's own. `title` and `version` are for its documents. `cors` are origins
     whose pages may use it, a list or a `CORS`; by default there are none. With `check_origin` its
-    routes refuse what pages of all other origins send. Both hold for nested blueprints that do not
-    say otherwise. Everything else is as in `flask.Blueprint`. Raises `DeclarationError` for a
-    route that cannot work.
+    routes refuse what pages of all other origins send; plain views, added with `route`, have
+    neither hooks nor this check. Both hold for nested blueprints that do not say otherwise.
+    Everything else is as in `flask.Blueprint`. Raises `DeclarationError` for a route that cannot
+    work.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class RouteBlueprint(Blueprint):
         super().__init__(name, import_name, **options)
         self.title = title
         self.version = version
-        self.policy = Policy(CORS.of(cors), check_origin)
+        self.policy = declared(f"RouteBlueprint {name!r}", cors, check_origin)
         self.hooks = flatten(hooks, f"RouteBlueprint {name!r}")
         self.routes: dict[str, Route] = {}
         self.record(_introduce)

@@ -2,7 +2,7 @@
 
 Floor 2. Runs before a route's input is read. A body that says its length is refused unread;
 one that comes in chunks is read up to the limit and one byte more, which tells that it is too
-large.
+large. A length beside a transfer coding is not believed (RFC 9112, section 6.3).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def bound(request: Request, limit: int | None) -> None:
     least = _least(request, limit)
     if least is None:
         return
-    if request.content_length is not None:
+    environ = request.environ
+    if request.content_length is not None and "HTTP_TRANSFER_ENCODING" not in environ:
         if request.content_length > least:
             raise _too_large(least)
         return
-    environ = request.environ
     if "wsgi.input_terminated" not in environ or "stream" in request.__dict__:
         return  # there is nothing that Werkzeug would read, or it was read before
     original = environ["wsgi.input"]

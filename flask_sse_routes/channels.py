@@ -69,6 +69,7 @@ class ChannelHub:
                 raise BrokerUnavailable("Its app is gone.")
             if not self._followers:
                 self._position = newest
+                self.lag.forget()
             self.register(source)
             tailing, self._tailing = self._tailing, True
         if not tailing:
@@ -252,6 +253,7 @@ class ChannelHub:
             except BaseException:
                 self._restart()  # or what is in there by now would come a second time
                 raise
+        self.lag.read(Position(merged.epoch, merged.until))
         for source in sources:
             _wake(source)
         return merged.until < merged.newest
@@ -277,7 +279,6 @@ class ChannelHub:
                 self.rings[channel].restart(merged.until)
                 touched.add(channel)
         self._position = Position(merged.epoch, merged.until)
-        self.lag.read(self._position)
         if self._size > ALL_RINGS_BYTES:
             self._make_room()
         return {s: None for c in touched for s in self._followers.get(c, ())}

@@ -28,13 +28,14 @@ from .errors import ConfigError, DeclarationError
 from .hooks import AnyHook, Hook, flatten
 from .listening import Listening, listen
 from .logs import MODE
+from .observers import Observers
 from .policies import Policies, Policy
 from .publishing import Channels
 from .routes import Route
 from .schema import Fallback, dump
 from .streams import PROCESS, Streams
 from .subscriptions import Subscription
-from .tallies import Observer, Stats, Tally
+from .tallies import Stats, Tally
 from .transport import close_unsent
 from .wire import Event
 
@@ -180,8 +181,8 @@ class SSERoutes:
         self._hooks = flatten(hooks, "SSERoutes")
         self._identify = identify
         self._runtimes: weakref.WeakSet[AppRuntime] = weakref.WeakSet()
-        # Who is told what becomes of the streams; see `tallies.Observer`.
-        self.observers: list[Observer] = []
+        # Who is told what becomes of the streams; see `observers.Observer`.
+        self.observers = Observers()
         if app is not None:
             self.init_app(app)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from . import concurrency
 from .brokers.base import Position
-from .tallies import Observer
+from .observers import Observers
 
 # Seconds between two measurements.
 EVERY = 1.0
@@ -28,7 +28,7 @@ class Lag:
     """Takes the time between `appended` and `read`, and tells the observers."""
 
     def __init__(self) -> None:
-        self.observers: list[Observer] = []
+        self.observers = Observers()
         self._next = 0.0
         self._appended: Mark | None = None
         self._read: Mark | None = None
@@ -50,6 +50,11 @@ class Lag:
         if self._read is not None:
             self._compare(self._read)
 
+    def forget(self) -> None:
+        """Note that the channels have been followed by nobody until now, so nothing was awaited."""
+        with self._lock:
+            self._appended = None
+
     def read(self, position: Position) -> None:
         """Note that the rings are complete up to a position."""
         if self.observers:
@@ -66,5 +71,4 @@ class Lag:
                 return
             self._appended = None  # in another epoch it is gone
         if same:
-            for observer in self.observers:
-                observer.note_lag(max(0.0, read.at - mark.at))
+            self.observers.note_lag(max(0.0, read.at - mark.at))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 # Frames of this module, when a record says who wrote it.
@@ -85,10 +86,16 @@ class _Text:
         self._value = value
 
     def __str__(self) -> str:
-        return one_line(str(self._value))
+        return one_line(self._told(str))
 
     def __repr__(self) -> str:
-        return _printable(repr(self._value))
+        return _printable(self._told(repr))
+
+    def _told(self, by: Callable[[object], str]) -> str:
+        try:
+            return by(self._value)
+        except Exception:  # the rest of the line is worth having
+            return f"<{type(self._value).__name__}>"
 
 
 def _argument(value: object) -> object:

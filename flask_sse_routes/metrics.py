@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from flask import current_app, request
 from flask.wrappers import Response
 
-from .clock import get_clock, now
+from . import clock
+from .clock import get_clock
 from .concurrency import once_per_process
 from .errors import ConfigError
 from .extension import SSERoutes
@@ -144,8 +145,8 @@ class PrometheusMetrics:
 
     def update(self) -> bool:
         """Bring the metrics up to what has been counted; return whether a stream is open."""
-        tallies = self._sse.tallies()
         with self._lock:
+            tallies = self._sse.tallies()
             for route, tally in tallies.items():
                 self._tell(route, tally)
         return any(tally.open for tally in tallies.values())
@@ -181,13 +182,14 @@ class PrometheusMetrics:
             return
         self._write_at_exit()
         self._waits = True
-        get_clock().at(now() + max(self._every, REST * self._took), self._tick)
+        get_clock().at(clock.now() + max(self._every, REST * self._took), self._tick)
 
     def _tick(self, _now: float) -> None:
         self._waits = False
-        began = time.perf_counter()
+        # Of the process's own time: a disk that is slow once would make all writing rare.
+        began = time.thread_time()
         is_open = self.update()
-        self._took = time.perf_counter() - began
+        self._took = time.thread_time() - began
         if is_open:
             self.stir()
 
@@ -223,9 +225,9 @@ def _histogram(name: str, text: str, buckets: Iterable[float], *labels: str) -> 
 def _shares_directory() -> bool:
     """Tell whether processes share a directory of counts. Raises `ConfigError` if it is no use."""
     path = os.environ.get(DIRECTORY)
-    if not path:
+    if path is None:
         return False
-    if not Path(path).is_dir():
+    if not path or not Path(path).is_dir():
         raise ConfigError(f"{DIRECTORY} is {path!r}, which is no directory: make it, empty.")
     # Chosen when prometheus_client was imported, for all metrics of the process.
     if not getattr(values.ValueClass, "_multiprocess", True):

@@ -6,6 +6,7 @@ An origin has one way to be written here: lower case, and no port where it is th
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from .errors import DeclarationError
@@ -25,12 +26,22 @@ def read(text: str | None) -> str | None:
     found = ORIGIN.fullmatch(text)
     if found is None:
         return None
-    scheme, host = found[1].lower(), found[2].lower()
+    scheme, host = found[1].lower(), _host(found[2].lower())
     port = int(found[3]) if found[3] else None
-    if port is not None and port > 65_535:
+    if host is None or (port is not None and port > 65_535):
         return None
     own = port is None or port == DEFAULT_PORTS.get(scheme)
     return f"{scheme}://{host}" if own else f"{scheme}://{host}:{port}"
+
+
+def _host(text: str) -> str | None:
+    """Return a host as browsers write it: of an IPv6 address the shortest form."""
+    if not text.startswith("["):
+        return text
+    try:
+        return f"[{ipaddress.IPv6Address(text[1:-1])}]"
+    except ValueError:
+        return None
 
 
 def declared(text: object) -> str:

@@ -23,6 +23,8 @@ from .hooks import Hook, define_hook
 PRIVATE = "flask_sse_routes.private"
 # A browser keeps it, if at all, only to ask whether it is still so; a proxy does not.
 FOR_ONE = "private, no-cache"
+# How the names of all headers begin that let other origins in.
+OF_CORS = "access-control-"
 OF_A_PREFLIGHT = ("Access-Control-Request-Method", "Access-Control-Request-Headers")
 
 
@@ -39,6 +41,16 @@ class Policy(NamedTuple):
 
 
 NOTHING = Policy()
+
+
+def declared(owner: str, cors: Any, check_origin: Any) -> Policy:
+    """Return what a blueprint says for itself. Raises `DeclarationError`."""
+    if check_origin is not None and not isinstance(check_origin, bool):
+        raise DeclarationError(
+            f"{owner}: check_origin={check_origin!r} must be True or False; origins that may ask "
+            "are listed in cors=."
+        )
+    return Policy(CORS.of(cors), check_origin)
 
 
 class Policies:
@@ -71,21 +83,22 @@ def install(app: Flask, policy: Callable[[], Policy]) -> None:
         cors = policy().cors if request.method == "OPTIONS" else None
         return None if cors is None else _preflight(app)
 
-    def after(response: Response) -> Response:
+    def keep_private(response: Response) -> Response:
         if PRIVATE in request.environ:
             response.headers.setdefault("Cache-Control", FOR_ONE)
+        return response
+
+    def grant(response: Response) -> Response:
         cors = policy().cors
         if cors is not None:
-            if not cors.anybody:
-                response.vary.add("Origin")
-            response.headers.update(cors.answer(request.headers.get("Origin")))
-            if is_preflight(request):
-                _complete(response, cors)
+            _grant(response, cors)
         return response
 
     # Before the app's own, which may ask for what no preflight brings.
     app.before_request_funcs.setdefault(None, []).insert(0, before)
-    app.after_request(after)
+    app.after_request(keep_private)
+    # Flask calls the first last: whatever others have granted, the list decides.
+    app.after_request_funcs[None].insert(0, grant)
 
 
 def is_preflight(asked: Request) -> bool:
@@ -98,6 +111,16 @@ def _preflight(app: Flask) -> Response | None:
     if not is_preflight(request) or request.routing_exception is not None:
         return None
     return app.make_default_options_response()
+
+
+def _grant(response: Response, cors: CORS) -> None:
+    for name in {name for name, _ in response.headers if name.lower().startswith(OF_CORS)}:
+        del response.headers[name]
+    if not cors.anybody:
+        response.vary.add("Origin")
+    response.headers.update(cors.answer(request.headers.get("Origin")))
+    if is_preflight(request):
+        _complete(response, cors)
 
 
 def _complete(response: Response, cors: CORS) -> None:

@@ -11,7 +11,6 @@ import os
 import secrets
 import socket
 import time
-from functools import partial
 from typing import Any
 
 from . import concurrency
@@ -38,6 +37,7 @@ class Reporter(ChannelReader):
         self._streams = streams
         # Names this app's counters in this life of the process.
         self._name = secrets.token_hex(4)
+        self._asked: set[str] = set()
         self._answers = False
 
     def begin(self) -> None:
@@ -61,21 +61,25 @@ class Reporter(ChannelReader):
         while events := self.take_events():
             for event in events:
                 question = event.data.get("ask") if isinstance(event.data, dict) else None
-                if event.event is None and isinstance(question, str) and not self._answers:
-                    self._begin_to_answer(question)
+                if event.event is None and isinstance(question, str):
+                    self._asked.add(question)
+        if self._asked and not self._answers:
+            self._begin_to_answer()
 
-    def _begin_to_answer(self, question: str) -> None:
+    def _begin_to_answer(self) -> None:
         """Answer in another task: the tail, which this is, has others to wake."""
         self._answers = True
         try:
-            concurrency.task(partial(self._answer, question), "sse-report").start()
+            concurrency.task(self._answer, "sse-report").start()
         except RuntimeError as error:  # no thread left
             self._answers = False
             log.debug("A question cannot be answered: %s", error)
 
-    def _answer(self, question: str) -> None:
+    def _answer(self) -> None:
         try:
-            self.hub.broker.append(ANSWERS, make_body(self._report(question)))
+            while self._asked:
+                report = self._report(self._asked.pop())
+                self.hub.broker.append(ANSWERS, make_body(report))
         except BrokerUnavailable as error:
             log.debug("A report could not be sent: %s", error)
         finally:

@@ -16,15 +16,14 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from .concurrency import native_rlock, once_per_process
-from .logs import Log, one_line
+from .logs import one_line
+from .observers import Observers
 from .orders import RECHECK, Opening, Order, revoking
 from .stream import Stream
-from .tallies import End, Observer, Stats, Tally, total
+from .tallies import End, Stats, Tally, total
 
 # A line for each stream that has ended; silent unless the app, or SSEWorker, sets it up.
 access_log = logging.getLogger("flask_sse_routes.access")
-
-log = Log(__name__)
 
 # Seconds that an interpreter which stops waits for handlers and their cleanup.
 EXIT_PATIENCE = 2.0
@@ -54,7 +53,7 @@ class Streams:
         self._places = 0
         # Of the streams that have ended, by route.
         self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
-        self.observers: list[Observer] = []
+        self.observers = Observers()
         # Re-entrant: a body that is dropped may be closed by the collector, at any point.
         self._lock = native_rlock()
         self._empty = threading.Event()
@@ -96,7 +95,7 @@ class Streams:
         """Count a request of a route that got no stream."""
         with self._lock:
             self._tallies[route].refused[reason] += 1
-        self._stir()
+        self.observers.stir()
 
     def opening(self) -> Opening:
         """Note that a stream is to be opened, before its hooks run."""
@@ -107,7 +106,7 @@ class Streams:
 
     def add(self, stream: Stream, opening: Opening) -> None:
         """Add a stream that has a place."""
-        self._stir()  # who counts until the end has to be told before the end is arranged
+        self.observers.stir()  # who counts until the end has to be told before the end is arranged
         _end_at_exit()
         with self._lock:
             self._open[id(stream)] = stream
@@ -130,15 +129,7 @@ class Streams:
                 self._empty.set()
         if access_log.isEnabledFor(logging.INFO):
             _write_access(stream, end)
-        for observer in self.observers:
-            try:
-                observer.note_end(end)
-            except Exception as error:
-                log.error("A stream's end could not be noted", error=error)
-
-    def _stir(self) -> None:
-        for observer in self.observers:
-            observer.stir()
+        self.observers.note_end(end)
 
     def open(self) -> list[Stream]:
         """Return the streams that are open now."""

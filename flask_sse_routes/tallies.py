@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from .stream import Stream
 
@@ -48,19 +48,6 @@ class End(NamedTuple):
         if outcome == "disconnected" and stream.lost_at is not None:
             noticed = max(0.0, stream.opened + seconds - stream.lost_at)
         return cls(stream.route, outcome, seconds, noticed)
-
-
-class Observer(Protocol):
-    """Whoever wants to know what becomes of streams; nothing of it may wait."""
-
-    def stir(self) -> None:
-        """There is something to count: a stream was opened, or a request refused."""
-
-    def note_end(self, end: End) -> None:
-        """A stream has ended, and is among the totals."""
-
-    def note_lag(self, seconds: float) -> None:
-        """An entry that this process appended was read from the broker so much later."""
 
 
 class Tally:

@@ -51,6 +51,8 @@ def traced_streams(*, provider: trace.TracerProvider | None = None) -> Hook:
 
 
 def _streams(ctx: Context) -> bool:
+    if ctx.request.method == "HEAD":
+        return False
     return get_kind(ctx.route.kind, ctx.route.owner).describe(ctx.route).streams
 
 

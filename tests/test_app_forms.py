@@ -73,6 +73,11 @@ def test_what_was_wrong_is_said_on_the_page_once(client: FlaskClient) -> None:
     assert "password: " in client.get("/login").text
 
 
+def test_form_that_is_too_long_is_said_to_be(client: FlaskClient) -> None:
+    assert led_to(send(client, "login", name="ann", password="x" * 70_000)) == "/login"
+    assert "65536 bytes at most" in client.get("/login").text
+
+
 def test_order_is_placed(app: Flask, client: FlaskClient) -> None:
     assert led_to(send(client, "orders", item="Lamp", quantity="2")) == "/orders"
     assert "Sign in first." in client.get("/orders").text

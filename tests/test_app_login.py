@@ -15,6 +15,8 @@ from flask.testing import FlaskClient
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from app.accounts import passwords, store, throttle
+from app.extensions import sse
+from flask_sse_routes import BrokerUnavailable
 from flask_sse_routes.testing import TestStream, sse_client
 from tests.app_fixtures import logging_restored, make_console
 
@@ -227,6 +229,8 @@ def test_attempts_at_once_are_no_way_around(app: Flask) -> None:
         ("192.0.2.1", "192.0.2.2", False),
         ("2001:db8::1", "2001:db8::ffff:2", True),
         ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
         (None, "no address", False),
     ],
 )
@@ -255,6 +259,21 @@ def test_signing_in_again_ends_the_session_before(app: Flask, client: FlaskClien
     old = app.test_client()
     old.set_cookie("console", before)
     assert who(old) is None
+
+
+def test_signing_out_is_done_where_the_broker_is_away(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(**_: Any) -> None:
+        raise BrokerUnavailable("away")
+
+    sign_in(client)
+    monkeypatch.setattr(sse, "revoke", away)
+    assert sign_in(client, "oskar").status_code == 200
+    assert who(client) == {"account": "oskar", "role": "operator"}
+    assert client.post("/api/logout").status_code == 200
+    assert who(client) is None
+    assert caplog.text.count("late: away") == 2
 
 
 def test_cookie_of_another_key_is_nobodys(app: Flask, tmp_path: Path) -> None:

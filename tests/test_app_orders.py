@@ -18,10 +18,11 @@ from flask.testing import FlaskClient
 
 from app import database, extensions, posting
 from app.accounts import store as accounts
+from app.hooks import REAUTHORIZE
 from app.orders import outbox
 from app.orders import store as kept
 from flask_sse_routes import BrokerUnavailable
-from flask_sse_routes.testing import TestStream, sse_client
+from flask_sse_routes.testing import TestStream, fake_clock, sse_client
 from tests.app_fixtures import logging_restored, make_console
 
 # Nobody signs in with it.
@@ -391,6 +392,44 @@ def test_orders_at_once_are_limited(as_: As, monkeypatch: pytest.MonkeyPatch) ->
     assert refused.status_code == 429
     assert int(refused.headers["Retry-After"]) > 3000
     place(as_("bea"))
+
+
+def test_what_a_process_left_untold_is_told_to_who_follows(
+    as_: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when it dies after a change is kept, and nobody opens a stream or changes anything."""
+    ann, oskar = as_("ann"), as_("oskar")
+    with fake_clock() as clock, opened(ann) as stream:
+        first(stream)
+        with monkeypatch.context() as patch:
+            patch.setattr(outbox, "deliver", lambda: None)
+            order = place(ann)
+        clock.advance(REAUTHORIZE)
+        assert stream.json()["state"] == "placed"
+        with opened(ann, f"/api/orders/{order}") as one:
+            first(one)
+            with monkeypatch.context() as patch:
+                patch.setattr(outbox, "deliver", lambda: None)
+                advance(oskar, order)
+            stream.close()
+            clock.advance(REAUTHORIZE)
+            assert one.json()["state"] == "packed"
+
+
+def test_order_that_is_kept_is_answered_where_the_lock_cannot_be_had(
+    as_: As, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of another user, for example, who ran a command in this folder."""
+    monkeypatch.setattr(outbox, "FIRST_PAUSE", 0.02)
+    ann = as_("ann")
+    lock = tmp_path / "orders.lock"
+    with opened(ann) as stream:
+        first(stream)
+        lock.mkdir()
+        order = place(ann)
+        assert "told later" in caplog.text
+        lock.rmdir()
+        assert stream.json()["id"] == order
 
 
 def test_what_was_left_untold_is_told_when_somebody_asks(

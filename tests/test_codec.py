@@ -21,7 +21,7 @@ from flask_sse_routes.testing import sse_client
 from flask_sse_routes.wire import Decoder
 
 OWNER = "Route 'it'"
-EXAMPLES = 10_000
+EXAMPLES = 1_000
 
 
 class Progress(pydantic.BaseModel):

@@ -45,6 +45,7 @@ FLOORS = {
         "hooks",
         "input_fields",
         "lag",
+        "observers",
         "offload",
         "orders",
         "peer",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from flask import Flask, abort
+from flask import Flask, abort, current_app
 from prometheus_client import CollectorRegistry, Counter
 
 from flask_sse_routes import (
@@ -17,6 +20,7 @@ from flask_sse_routes import (
     Context,
     RouteBlueprint,
     SSERoutes,
+    clock,
     define_hook,
     define_route,
 )
@@ -26,6 +30,7 @@ from flask_sse_routes.gunicorn import child_exit
 from flask_sse_routes.lag import EVERY, Lag
 from flask_sse_routes.metrics import DIRECTORY, PrometheusMetrics
 from flask_sse_routes.streams import PROCESS
+from flask_sse_routes.subscriptions import Subscription
 from flask_sse_routes.tallies import End, Tally
 from flask_sse_routes.testing import sse_client
 
@@ -44,6 +49,12 @@ def away() -> Iterator[int]:
     yield 1
 
 
+def follow() -> Subscription:
+    sse = runtime_of(current_app).owner
+    assert sse is not None
+    return sse.subscribe("a")
+
+
 def refuse(ctx: Context) -> None:
     abort(503)
 
@@ -52,6 +63,7 @@ ROUTES = {
     "numbers": define_route(numbers, kind="sse"),
     "waiting": define_route(waiting, kind="sse"),
     "away": define_route(away, kind="sse"),
+    "follow": define_route(follow, kind="sse"),
     "closed": define_route(numbers, kind="sse", hooks=[define_hook(before=refuse)]),
 }
 
@@ -75,6 +87,10 @@ class Site:
         with sse_client(self.client).open(f"/api/v1/{path}") as stream:
             list(stream)
         return 0
+
+    def publish(self, data: int) -> None:
+        with self.app.app_context():
+            self.sse.publish("a", data)
 
     def scrape(self) -> dict[str, float]:
         response = self.client.get("/api/v1/metrics")
@@ -123,6 +139,33 @@ def test_counters_do_not_go_back_with_what_a_client_turns_out_not_to_have_taken(
         assert site.scrape()['sse_events_total{route="it"}'] == told
 
 
+def test_what_was_counted_first_is_told_first() -> None:
+    """Or a worker whose last stream has ended would say for good that it is open."""
+    site, held, gate = Site(), threading.Event(), threading.Event()
+    before, after = Tally(), Tally()
+    before.open = 1
+
+    def tallies() -> dict[str, Tally]:
+        if threading.current_thread() is not first:
+            return {"it": after}
+        held.set()
+        assert gate.wait(10)
+        return {"it": before}
+
+    site.sse.tallies = tallies  # type: ignore[method-assign]  # made up
+    first, second = (threading.Thread(target=site.metrics.update) for _ in range(2))
+    first.start()
+    assert held.wait(10)
+    second.start()
+    second.join(0.2)
+    gate.set()
+    for thread in (first, second):
+        thread.join(10)
+    registry = site.metrics.registry
+    site.sse.tallies = dict  # type: ignore[method-assign]
+    assert registry.get_sample_value("sse_streams_open", {"route": "it"}) == 0
+
+
 def test_a_registry_of_the_users() -> None:
     registry = CollectorRegistry()
     Counter("orders", "Orders.", registry=registry).inc()
@@ -143,9 +186,10 @@ def test_several_processes_without_a_directory_are_refused(
 def test_a_directory_has_to_be_there_in_time(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(DIRECTORY, str(tmp_path / "none"))
-    with pytest.raises(ConfigError, match="no directory: make it"):
-        PrometheusMetrics(SSERoutes())
+    for path in (str(tmp_path / "none"), ""):
+        monkeypatch.setenv(DIRECTORY, path)
+        with pytest.raises(ConfigError, match="no directory: make it"):
+            PrometheusMetrics(SSERoutes())
     monkeypatch.setenv(DIRECTORY, str(tmp_path))
     with pytest.raises(ConfigError, match="before the server starts"):
         PrometheusMetrics(SSERoutes())
@@ -154,6 +198,21 @@ def test_a_directory_has_to_be_there_in_time(
 def test_a_pause_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match="greater than 0"):
         PrometheusMetrics(SSERoutes(), every=0)
+
+
+def test_a_disk_that_is_slow_once_does_not_make_all_writing_rare(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site, due = Site(), Mock()
+    site.metrics._shares = True
+    monkeypatch.setattr("flask_sse_routes.metrics.get_clock", lambda: due)
+    monkeypatch.setattr(site.metrics, "update", lambda: time.sleep(0.2) or True)
+    site.metrics.stir()
+    ((_, tick),) = (call.args for call in due.at.call_args_list)
+    due.reset_mock()
+    tick(clock.now())
+    (again,) = due.at.call_args_list
+    assert again.args[0] - clock.now() < 5
 
 
 def test_a_worker_that_is_gone_leaves_the_gauges_alone(
@@ -171,6 +230,21 @@ def test_a_worker_that_is_gone_leaves_the_gauges_alone(
     monkeypatch.setenv(DIRECTORY, str(tmp_path))
     child_exit(None, Worker())
     assert [file.exists() for file in files] == [False, True]
+
+
+@pytest.mark.parametrize("error", [PermissionError("read-only"), ImportError("not installed")])
+def test_a_gauge_that_stays_does_not_stop_the_master(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+) -> None:
+    def fail(_pid: int) -> None:
+        raise error
+
+    monkeypatch.setenv(DIRECTORY, str(tmp_path))
+    monkeypatch.setattr("prometheus_client.multiprocess.mark_process_dead", fail)
+    server = Mock()
+    child_exit(server, Mock(pid=12))
+    (call,) = server.log.warning.call_args_list
+    assert str(error) in call.args[0] % call.args[1:]
 
 
 class Noting:
@@ -239,16 +313,47 @@ def test_what_is_gone_with_its_epoch_has_no_lag(time_by_hand: Any) -> None:
     assert noting.lags == [0.0], "that of the second"
 
 
-def test_an_observer_that_fails_is_logged_and_holds_up_nobody(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    class Failing(Noting):
-        def note_end(self, end: End) -> None:
-            raise LookupError
+class Failing:
+    """An observer that can do nothing of what it is for."""
 
-    site, noting = Site(), Noting()
+    def fail(self, *_: object) -> None:
+        raise LookupError("no such counter")
+
+    stir = note_end = note_lag = fail
+
+
+def test_an_observer_that_fails_is_logged_and_holds_up_nobody(
+    caplog: pytest.LogCaptureFixture, eventually: Callable[..., None]
+) -> None:
+    site, noting = Site(SSE_MAX_STREAMS=1), Noting()
     site.sse.observers[:] = [Failing(), noting]
+    streams = runtime_of(site.app).streams
+    with sse_client(site.client).open("/api/v1/follow") as stream:
+        assert stream.next().event == "ready"
+        assert site.client.get("/api/v1/numbers").status_code == 503
+        for n in range(2):
+            site.publish(n)
+            assert stream.json() == n
+        eventually(lambda: noting.lags)
+    eventually(lambda: streams.stats().streams == 0)
     site.get("numbers")
-    assert [end.route for end in noting.ends] == ["api.v1.numbers"]
-    assert "A stream's end could not be noted" in caplog.text
-    assert runtime_of(site.app).streams.stats().streams == 0
+    assert [end.route for end in noting.ends] == ["api.v1.follow", "api.v1.numbers"]
+    assert "Streams could not be observed" in caplog.text
+    assert "no such counter" in caplog.text
+    assert streams.stats().streams == 0
+
+
+def test_what_nobody_waited_for_any_more_has_no_lag(eventually: Callable[..., None]) -> None:
+    site, noting = Site(), Noting()
+    site.sse.observers[:] = [noting]
+    hub = runtime_of(site.app).channels.hub
+    with sse_client(site.client).open("/api/v1/follow") as stream:
+        stream.next()
+    eventually(lambda: not hub.rings and not hub._tailing)
+    hub.lag.appended(hub.broker.append("a", b"{}"), time.monotonic() - 600)
+    with sse_client(site.client).open("/api/v1/follow") as stream:
+        stream.next()
+        site.publish(1)
+        stream.next()
+        eventually(lambda: noting.lags)
+    assert max(noting.lags) < 60

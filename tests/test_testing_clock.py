@@ -199,6 +199,28 @@ def test_a_handler_that_waits_for_something_else_is_not_waited_for_long(
         gate.set()
 
 
+def test_a_handler_that_has_others_take_turns_holds_nothing_up(
+    make_app: Any, clock: FakeClock
+) -> None:
+    enough = threading.Event()
+
+    def handler(ctx: Context) -> Iterator[int]:
+        yield 1
+        while not enough.is_set():
+            ctx.sleep(0)
+
+    # Where time would never pass for the handler, the test is not to wait for ever.
+    limit = threading.Timer(5, enough.set)
+    limit.start()
+    with sse_client(make_app({"it": sse(handler)})).open("/api/it") as stream:
+        stream.next()
+        clock.advance(60)
+        assert not enough.is_set()
+        assert stream.heartbeats == 4
+    limit.cancel()
+    limit.join()
+
+
 def test_it_does_not_go_back(clock: FakeClock) -> None:
     with pytest.raises(ValueError, match=r"forward.*-1"):
         clock.advance(-1)

@@ -85,13 +85,15 @@ def test_a_context_of_its_own(client):
     assert url_for("api.job") == "/api/job"
 """
 
+# The last test of its process: the context that it leaves is in the way of others.
 LEAK = """
-import threading
-
-def test_leak(app, request):
-    gate = threading.Event()
-    request.addfinalizer(gate.set)
+def test_leak(app):
     app.app_context().push()
+"""
+
+OFF = """
+def test_off(sse_client):
+    pass
 """
 
 PATCHED = "from gevent import monkey; monkey.patch_all()\n"
@@ -121,49 +123,36 @@ def a_project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pyt
     return pytester
 
 
-def outcomes(project: pytest.Pytester, *options: str) -> dict[str, int]:
-    done = project.runpytest_subprocess("-p", "no:cacheprovider", *options)
-    return done.parseoutcomes()
+def run(project: pytest.Pytester, *options: str) -> pytest.RunResult:
+    return project.runpytest_subprocess("-p", "no:cacheprovider", *options)
 
 
 def test_on_threads_and_lazily(project: pytest.Pytester) -> None:
     project.makepyfile(test_lazy=LAZY)
-    assert outcomes(project, *PLUGIN) == {"passed": 4}
+    assert run(project, *PLUGIN).parseoutcomes() == {"passed": 4}
 
 
-def test_under_gevent(project: pytest.Pytester) -> None:
-    project.makeconftest(CONFTEST.replace("import pytest\n", PATCHED + "import pytest\n", 1))
-    project.makepyfile(test_lazy=LAZY)
-    assert outcomes(project, *PLUGIN) == {"passed": 4}
+def test_under_gevent_and_named_by_hand_alone(project: pytest.Pytester) -> None:
+    project.makeconftest(PATCHED + BY_HAND + CONFTEST)
+    assert run(project).parseoutcomes() == {"passed": 3}
 
 
-def test_beside_pytest_flask(project: pytest.Pytester) -> None:
-    pytest.importorskip("pytest_flask")
-    project.makepyfile(test_beside=BESIDE)
-    assert outcomes(project, *PLUGIN, "-p", "flask") == {"passed": 5}
-
-
-def test_named_by_hand_as_well_and_on_several_processes(project: pytest.Pytester) -> None:
+def test_beside_other_plugins_and_named_by_hand_as_well(project: pytest.Pytester) -> None:
+    """In a process of pytest-xdist, with the contexts of pytest-flask."""
     project.makeconftest(BY_HAND + CONFTEST + IMPORTED)
-    assert outcomes(project, *PLUGIN, "-p", "xdist", "-n", "2") == {"passed": 3}
-
-
-def test_named_by_hand_alone(project: pytest.Pytester) -> None:
-    project.makeconftest(BY_HAND + CONFTEST)
-    assert outcomes(project) == {"passed": 3}
+    project.makepyfile(test_beside=BESIDE, test_suite=SUITE + LEAK)
+    done = run(project, *PLUGIN, "-p", "flask", "-p", "xdist", "-n", "1")
+    assert done.parseoutcomes() == {"passed": 6, "errors": 1}
+    done.stdout.fnmatch_lines(
+        ["*ERROR at teardown of test_leak*", "*A Flask context is still pushed."]
+    )
 
 
 def test_turned_off(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    project.makeconftest("")
+    project.makepyfile(test_suite=OFF)
     others = ("-p", "no:flask", "-p", "no:hypothesispytest", "-p", "no:schemathesis")
-    done = project.runpytest_subprocess("-p", "no:flask_sse_routes", *others)
-    assert done.parseoutcomes() == {"errors": 3}
-    done.stdout.fnmatch_lines(["*fixture 'no_sse_leaks' not found"])
-
-
-def test_a_leak_fails_beside_pytest_flask(project: pytest.Pytester) -> None:
-    pytest.importorskip("pytest_flask")
-    project.makepyfile(test_suite=LEAK)
-    done = project.runpytest_subprocess("-p", "no:cacheprovider", *PLUGIN, "-p", "flask")
-    assert done.parseoutcomes().get("errors") == 1
-    done.stdout.fnmatch_lines(["*A Flask context is still pushed."])
+    done = run(project, "-p", "no:flask_sse_routes", *others)
+    assert done.parseoutcomes() == {"errors": 1}
+    done.stdout.fnmatch_lines(["*fixture 'sse_client' not found"])

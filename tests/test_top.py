@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from flask_sse_routes.cli.top import NOBODY, table
 from flask_sse_routes.cli.workers import Worker, Workers
 from flask_sse_routes.extension import runtime_of
 from flask_sse_routes.publishing import CONTROL_CHANNEL
-from flask_sse_routes.reports import Survey
+from flask_sse_routes.reports import ANSWERS, Survey
 
 ANSWER: dict[str, Any] = {
     "host": "web-1",
@@ -100,6 +103,31 @@ def test_the_table() -> None:
     assert table([]) == NOBODY
 
 
+def test_the_sum_is_of_those_that_answer() -> None:
+    def total(*states: str) -> list[str]:
+        rows = seen(*({"pid": pid} for pid in range(len(states))))
+        rows = [replace(row, state=state) for row, state in zip(rows, states, strict=True)]
+        return table(rows).splitlines()[-1].split()
+
+    assert total("open", "open", "draining")[:4] == ["all", "9", "-", "-"]
+    assert total("open", "silent", "open")[:2] == ["all", "6"]
+
+
+def test_the_table_on_a_small_screen() -> None:
+    rows = seen(*({"pid": pid} for pid in range(20)))
+    whole = table(rows)
+    assert table(rows, os.terminal_size((200, 60))) == whole
+    low = table(rows, os.terminal_size((200, 10))).splitlines()
+    assert len(low) == 9, "the cursor has a line, too"
+    assert [line.split()[0] for line in (low[0], low[-2], low[-1])] == ["HOST", "...", "all"]
+    assert low[-2] == "... 14 more"
+    narrow = table(rows, os.terminal_size((60, 60))).splitlines()
+    assert max(map(len, narrow)) <= 60
+    assert narrow[0].split()[:3] == ["HOST", "PID", "STREAMS"]
+    assert narrow[0].endswith("STATE")
+    assert table([], os.terminal_size((20, 3))) == NOBODY
+
+
 @pytest.fixture(name="site")
 def app_that_is_asked(tmp_path: Path) -> Iterator[Flask]:
     app = Flask("site")
@@ -137,6 +165,31 @@ def test_questions_leave_other_channels_alone(site: Flask, tmp_path: Path) -> No
     finally:
         broker.close()
     survey.close("shutdown")
+
+
+def test_who_asks_while_another_is_answered(
+    site: Flask, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., None]
+) -> None:
+    channels = runtime_of(site).channels
+    append, held, gate = channels.broker.append, threading.Event(), threading.Event()
+
+    def slow(channel: str, body: bytes) -> Any:
+        if channel == ANSWERS:
+            held.set()
+            assert gate.wait(10)
+        return append(channel, body)
+
+    monkeypatch.setattr(channels.broker, "append", slow)
+    one, other = Survey(channels.hub), Survey(channels.hub)
+    one.ask()
+    assert held.wait(10)
+    other.ask()
+    reporter, newest = channels._reporter, channels.broker.newest()
+    eventually(lambda: reporter is not None and reporter.position.seq >= newest.seq)
+    gate.set()
+    for survey in (one, other):
+        assert len(survey.collect(0.5)) == 1
+        survey.close("shutdown")
 
 
 def test_a_broker_of_one_process_is_refused() -> None:

@@ -127,6 +127,7 @@ def test_a_request_that_is_refused(traced: Traced) -> None:
 def test_no_span_for_what_is_no_stream(traced: Traced) -> None:
     assert traced.client.get("/api/plain").json == 1
     assert traced.client.get("/api/nowhere").status_code == 404
+    assert traced.client.head("/api/numbers").status_code == 200
     assert traced.spans() == ()
 
 

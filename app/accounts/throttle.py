@@ -42,11 +42,15 @@ def address_key(address: str | None) -> str:
 
 
 def _network(address: str) -> str:
-    """Whoever has one address of version 6 has the other 2**64 of its network, too."""
+    """Whoever has one address of version 6 has the other 2**64 of its network, too.
+
+    One of version 4 may be written as one of version 6, on a socket for both.
+    """
     try:
         known = ipaddress.ip_address(address)
     except ValueError:
         return address
+    known = getattr(known, "ipv4_mapped", None) or known
     prefix = 64 if known.version == 6 else 32
     return str(ipaddress.ip_network((known, prefix), strict=False))
 

@@ -1,5 +1,6 @@
 """The routes of a session: sign in, sign out, and who is signed in."""
 
+import logging
 import math
 from typing import Annotated
 
@@ -7,12 +8,15 @@ from flask import abort, session
 from pydantic import BaseModel, StringConstraints
 from werkzeug.exceptions import TooManyRequests
 
-from flask_sse_routes import Context, define_route
+from flask_sse_routes import BrokerUnavailable, Context, define_route
 
 from ..extensions import sse
+from ..hooks import REAUTHORIZE
 from . import passwords, store, throttle
-from .store import Role
+from .store import Role, Visitor
 from .visitor import current_visitor, session_token
+
+log = logging.getLogger(__name__)
 
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=64)
@@ -54,7 +58,15 @@ def _leave() -> None:
     if token is not None:
         store.close_session(token)
     if visitor is not None:
+        _end_streams(visitor)
+
+
+def _end_streams(visitor: Visitor) -> None:
+    try:
         sse.revoke(user=visitor)
+    except BrokerUnavailable as error:
+        # Their hooks find no session when they are asked again.
+        log.warning("Streams of %s end %d s late: %s", visitor.account, REAUTHORIZE, error)
 
 
 def logout() -> None:

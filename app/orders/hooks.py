@@ -1,10 +1,11 @@
-"""Whose an order is: for everybody else it does not exist."""
+"""Whose an order is: for everybody else it does not exist. And what is still to be told of them."""
 
 from flask import abort
 
 from flask_sse_routes import Context, define_hook
 
 from ..accounts.visitor import Visitor
+from . import outbox
 from .store import Order, find, may_see
 
 
@@ -20,5 +21,11 @@ def _refuse_foreign(ctx: Context) -> None:
     ctx.state.order = visible(ctx.input.order_id, ctx.user)
 
 
+def _tell(_ctx: Context) -> None:
+    outbox.deliver()
+
+
 # After `signed_in`.
 owned = define_hook("owned", before=_refuse_foreign)
+# A process that died between a change and its message tells nobody: whoever follows looks again.
+told = define_hook("told", before=_tell)

@@ -1,10 +1,10 @@
 """What is still to be told of changes that are kept: published in their order, then forgotten.
 
 A change and its message are one transaction, so that no change is untold, even if the process dies
-or the broker is away in between: what is left is published with the next change, by the next who
-asks, or by a task that tries again until nothing is left. Nothing is told before it is true, and
-the database is not held while the broker is waited for. A message that may have been published is
-looked for in its channel before it is published again.
+or the broker is away in between: what is left is published with the next change, by the hooks of
+whoever follows, or by a task that tries again until nothing is left. Nothing is told before it is
+true, and the database is not held while the broker is waited for. A message that may have been
+published is looked for in its channel before it is published again.
 """
 
 import json
@@ -55,7 +55,7 @@ def try_to_deliver() -> bool:
             return True
         with (data_folder() / "orders.lock").open("a") as file:
             return _publish_all(file)
-    except BrokerUnavailable as error:
+    except (BrokerUnavailable, OSError, sqlite3.Error) as error:
         log.warning("Changes of orders are told later: %s", error)
     except ServiceUnavailable as error:
         log.warning("Changes of orders are told later: %s", error.description)

@@ -1,6 +1,6 @@
 """The routes of orders: all of them need a session."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from flask import abort
 from pydantic import Field, StringConstraints
@@ -11,7 +11,7 @@ from ..extensions import sse
 from ..hooks import REAUTHORIZE, log_end, operator, signed_in
 from ..posting import count_post
 from . import outbox, store
-from .hooks import owned
+from .hooks import owned, told
 from .store import Order
 
 Item = Annotated[
@@ -26,11 +26,7 @@ def orders(ctx: Context) -> Subscription:
     everything = visitor.role == "operator"
     channel = store.everyones() if everything else store.channel_of(visitor.account)
 
-    def latest() -> list[Order]:
-        outbox.deliver()
-        return store.latest(visitor)
-
-    return sse.subscribe(channel, snapshot=latest)
+    return sse.subscribe(channel, snapshot=lambda: store.latest(visitor))
 
 
 def order(ctx: Context, order_id: OrderId) -> Subscription:
@@ -39,11 +35,7 @@ def order(ctx: Context, order_id: OrderId) -> Subscription:
     def is_it(event: Event) -> bool:
         return bool(event.data["id"] == order_id)
 
-    def now() -> Any:
-        outbox.deliver()
-        return store.find(order_id)
-
-    return sse.subscribe(channel, snapshot=now, where=is_it)
+    return sse.subscribe(channel, snapshot=lambda: store.find(order_id), where=is_it)
 
 
 def place_order(ctx: Context, item: Item, quantity: Quantity = 1) -> Order:
@@ -69,7 +61,7 @@ routes = {
         orders,
         kind="sse",
         output=Order,
-        hooks=[log_end, signed_in],
+        hooks=[log_end, signed_in, told],
         reauthorize=REAUTHORIZE,
         summary="Your orders, and each of their steps",
     ),
@@ -78,7 +70,7 @@ routes = {
         kind="sse",
         path="/orders/<int:order_id>",
         output=Order,
-        hooks=[log_end, signed_in, owned],
+        hooks=[log_end, signed_in, owned, told],
         reauthorize=REAUTHORIZE,
         summary="One order, step by step",
     ),

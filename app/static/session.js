@@ -2,7 +2,7 @@
 const channel = new BroadcastChannel("session");
 let isLeaving = false;
 
-/** Show this page as it is for who is signed in now; what is left of it makes no more of it. */
+/** Show this page as it is for who is signed in now. Once: a reload in a reload crashes Chromium. */
 export function startAgain() {
   if (!isLeaving) location.reload();
   isLeaving = true;
@@ -13,4 +13,4 @@ export function tellTabs() {
   channel.postMessage("changed");
 }
 
-channel.addEventListener("message", () => location.reload());
+channel.addEventListener("message", startAgain);

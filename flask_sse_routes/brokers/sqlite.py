@@ -8,6 +8,7 @@ other by `bell`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import random
@@ -38,8 +39,10 @@ LOOK = 0.01
 # this part of the age that entries may reach.
 TRIM_EVERY = 200
 TRIM_SECONDS, TRIM_PART = 10.0, 0.25
-# Appends after which the write-ahead log is moved into the file.
-CHECKPOINT_EVERY = 2000
+# Bytes, as far as they can be told, after which the write-ahead log is moved into the file, and
+# what an append costs beside its body: two pages.
+CHECKPOINT_BYTES = 4 * 1024 * 1024
+APPEND_BYTES = 2 * sqlite_log.PAGE_SIZE
 # Result codes SQLITE_BUSY, SQLITE_LOCKED and SQLITE_PROTOCOL; Python 3.10 has the text alone.
 BUSY_CODES = (5, 6, 15)
 
@@ -171,19 +174,25 @@ class Housekeeping:
         self._age = age
         self._every = min(TRIM_SECONDS, age * TRIM_PART)
         self._due: dict[str, int] = {}
-        self._appends = 0
+        # Bytes in the write-ahead log since it was moved last.
+        self._written = 0
         self._last = time.monotonic()
         self._running = concurrency.native_lock()
 
-    def note(self, channel: str) -> None:
-        """Count an append."""
+    def note(self, channel: str, size: int) -> None:
+        """Count an append of so many bytes."""
         # A process that lives for a few appends has its turn to trim now and then, too.
         count = self._due.get(channel)
         count = random.randint(1, TRIM_EVERY) if count is None else count + 1
         self._due[channel] = count
-        self._appends += 1
-        if count >= TRIM_EVERY or self._late():
+        self._written += size + APPEND_BYTES
+        if count >= TRIM_EVERY or self._written >= CHECKPOINT_BYTES or self._late():
             self._begin()
+
+    def note_failure(self) -> None:
+        """Make room where there may be none: moved, the write-ahead log takes no more of it."""
+        self._written = CHECKPOINT_BYTES
+        self._begin()
 
     def note_read(self, channels: Iterable[str]) -> None:
         """Remember channels that others append to, perhaps without the time to trim."""
@@ -213,11 +222,19 @@ class Housekeeping:
             # From 0 on, where a process that has only begun would take its turn by chance.
             self._due[name] = 0
         try:
-            self._tidy(names, late, sleep)
-        except BrokerUnavailable:
-            pass  # a later append tries again
+            # What cannot be done is tried again after a later append. On a full disk there may
+            # be room to move the write-ahead log, and then for noting what is removed.
+            with contextlib.suppress(BrokerUnavailable):
+                self._move(late, sleep)
+            with contextlib.suppress(BrokerUnavailable):
+                self._tidy(names, late, sleep)
         finally:
             self._running.release()
+
+    def _move(self, late: bool, sleep: Sleep) -> None:
+        if late or self._written >= CHECKPOINT_BYTES:
+            self._written = 0
+            self._store.do(lambda file: sqlite_log.checkpoint(file.database), sleep)
 
     def _tidy(self, names: list[str], late: bool, sleep: Sleep) -> None:
         for name in names:
@@ -227,9 +244,6 @@ class Housekeeping:
             self._due.clear()
             self._repeat(sleep, sqlite_log.expire, time.time() - self._age)
             self._store.do(lambda file: sqlite_log.forget(file.database), sleep)
-        if late or self._appends >= CHECKPOINT_EVERY:
-            self._appends = 0
-            self._store.do(lambda file: sqlite_log.checkpoint(file.database), sleep)
 
     def _repeat(self, sleep: Sleep, step: Callable[..., bool], *args: Any) -> None:
         while self._store.do(lambda file: step(file.database, *args), sleep):
@@ -259,11 +273,15 @@ class SqliteBroker(Broker):
 
     def append(self, channel: str, body: bytes) -> Position:
         store = self._store()
-        position = store.do(
-            lambda file: Position(file.epoch, sqlite_log.append(file.database, channel, body))
-        )
+        try:
+            position = store.do(
+                lambda file: Position(file.epoch, sqlite_log.append(file.database, channel, body))
+            )
+        except BrokerUnavailable:
+            self._housekeeping().note_failure()
+            raise
         store.bell.ring()
-        self._housekeeping().note(channel)
+        self._housekeeping().note(channel, len(body))
         return position
 
     def read(self, channel: str, after: int, limit: int) -> Batch:

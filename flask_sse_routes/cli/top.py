@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 from flask.cli import with_appcontext
@@ -27,6 +29,9 @@ HEAD = (
     *("HOST", "PID", "STREAMS", "EVENTS/S", "BYTES/S", "BEATS"),
     *("ENDED", "REFUSED", "DROPS", "RESETS", "STATE"),
 )
+# Left out from the first on where a terminal is too narrow.
+SPARE = ("RESETS", "BEATS", "DROPS", "REFUSED", "ENDED", "BYTES/S", "HOST", "EVENTS/S")
+GAP = "  "
 OUTCOMES = ("completed", "disconnected", "error", "shutdown")
 NOBODY = (
     "No worker answers. One listens from its first stream on; is SSE_BROKER_URL the same as theirs?"
@@ -84,21 +89,46 @@ def _show(rows: Sequence[Worker], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"workers": [dataclasses.asdict(row) for row in rows]}))
     else:
+        size = None
         if sys.stdout.isatty():
             click.echo("\x1b[H\x1b[J", nl=False)
-        click.echo(table(rows))
+            size = shutil.get_terminal_size()
+        click.echo(table(rows, size))
     sys.stdout.flush()
 
 
-def table(rows: Sequence[Worker]) -> str:
-    """Return the table as text, its columns as wide as what is in them."""
+def table(rows: Sequence[Worker], size: os.terminal_size | None = None) -> str:
+    """Return the table as text, its columns as wide as what is in them.
+
+    Of one that is larger than the terminal, columns that say less are left out, and workers.
+    """
     if not rows:
         return NOBODY
     lines = [HEAD, *map(_cells, rows)]
     if len(rows) > 1:
         lines.append(_sum(rows))
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
-    return "\n".join(_aligned(line, widths) for line in lines)
+    shown = _fitting(widths, size.columns) if size else range(len(HEAD))
+    text = [_aligned([line[c] for c in shown], [widths[c] for c in shown]) for line in lines]
+    return "\n".join(_shortened(text, size.lines) if size else text)
+
+
+def _fitting(widths: Sequence[int], room: int) -> Sequence[int]:
+    """Return the columns that are shown in so many characters."""
+    shown = list(range(len(HEAD)))
+    for name in SPARE:
+        if sum(widths[column] + len(GAP) for column in shown) - len(GAP) <= room:
+            break
+        shown.remove(HEAD.index(name))
+    return shown
+
+
+def _shortened(lines: list[str], room: int) -> list[str]:
+    """Leave out what does not fit above the cursor, but not the head and the sum."""
+    hidden = len(lines) - room + 2
+    if hidden <= 1 or room < 5:
+        return lines
+    return [*lines[: -hidden - 1], f"... {hidden} more", lines[-1]]
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -108,7 +138,7 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
         cell.ljust(width) if column in ends else cell.rjust(width)
         for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )
-    return "  ".join(padded).rstrip()
+    return GAP.join(padded).rstrip()
 
 
 def _cells(row: Worker) -> tuple[str, ...]:
@@ -127,15 +157,16 @@ def _cells(row: Worker) -> tuple[str, ...]:
 
 
 def _sum(rows: Sequence[Worker]) -> tuple[str, ...]:
-    """Return the line of all workers together; rates of those that have one."""
+    """Return the line of all workers that answer; rates of those that have one."""
+    rows = [row for row in rows if row.state != "silent"]
     ended = {outcome: sum(row.ended.get(outcome, 0) for row in rows) for outcome in OUTCOMES}
     whole = Worker(
         host="all",
         pid=0,
         state="",
         streams=sum(row.streams for row in rows),
-        events_per_second=sum(row.events_per_second or 0.0 for row in rows),
-        bytes_per_second=sum(row.bytes_per_second or 0.0 for row in rows),
+        events_per_second=_sum_of(row.events_per_second for row in rows),
+        bytes_per_second=_sum_of(row.bytes_per_second for row in rows),
         heartbeats=sum(row.heartbeats for row in rows),
         ended=ended,
         refused=sum(row.refused for row in rows),
@@ -144,6 +175,11 @@ def _sum(rows: Sequence[Worker]) -> tuple[str, ...]:
     )
     cells = _cells(whole)
     return (cells[0], "", *cells[2:])
+
+
+def _sum_of(rates: Iterable[float | None]) -> float | None:
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) if known else None
 
 
 def _rate(rate: float | None) -> str:

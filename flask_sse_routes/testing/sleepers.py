@@ -45,7 +45,8 @@ class Sleepers:
 
     def wait(self, signal: threading.Event, seconds: float) -> None:
         """Wait for a signal, `seconds` of this clock at most; see `clock.wait`."""
-        if threading.get_ident() == self._holder:
+        # Nor does the time go on for who has only others have their turn: it never would.
+        if threading.get_ident() == self._holder or seconds <= 0:
             signal.wait(seconds)
             return
         sleeper = Sleeper(signal, self._now() + seconds)

@@ -227,7 +227,7 @@ def test_it_imports_neither_flask_nor_pydantic_by_itself() -> None:
                 found.add(str(node.module).partition(".")[0])
             elif isinstance(node, ast.Import):
                 found.update(alias.name.partition(".")[0] for alias in node.names)
-    assert found - sys.stdlib_module_names == {"httpx", "errors", "wire"}
+    assert found - sys.stdlib_module_names == {"httpx", "errors", "logs", "wire"}
 
 
 def test_without_httpx_it_says_what_to_install() -> None:

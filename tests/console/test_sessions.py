@@ -8,6 +8,12 @@ from playwright.sync_api import Page, expect
 
 from .visitors import NewVisitor, pill
 
+TELL_TWICE = """
+const channel = new BroadcastChannel("session");
+channel.postMessage("changed");
+channel.postMessage("changed");
+"""
+
 
 def test_signing_out_in_one_tab_leaves_public_panels_of_others_live(visitor: NewVisitor) -> None:
     session = visitor()
@@ -21,6 +27,20 @@ def test_signing_out_in_one_tab_leaves_public_panels_of_others_live(visitor: New
     for page in others:
         expect(page.locator(".account")).to_have_count(0)
         expect(pill(page)).to_have_text("Live")
+
+
+def test_page_begins_anew_once(visitor: NewVisitor) -> None:
+    """However many tell it to: a page that reloads while it reloads may crash in Chromium."""
+    session = visitor()
+    page, other = (session.open(path) for path in ("/dashboard", "/prices"))
+    asked: list[str] = []
+    page.on(
+        "request", lambda sent: asked.append(sent.url) if sent.is_navigation_request() else None
+    )
+    with page.expect_navigation():
+        other.evaluate(TELL_TWICE)
+    expect(pill(page)).to_have_text("Live")
+    assert asked == [page.url]
 
 
 def test_signing_in_shows_in_other_tabs(visitor: NewVisitor) -> None:

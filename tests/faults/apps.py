@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from e2e.census import census
-from flask import Flask
+from flask import Flask, Response
 
 from flask_sse_routes import Context, RouteBlueprint, SSERoutes, Subscription, define_route
+
+# More than the buffers of two ends hold.
+LARGE = b"x" * 8 * 1024 * 1024
 
 sse = SSERoutes()
 
@@ -27,9 +30,9 @@ def publish(channel: str, data: Any = None) -> str:
     return sse.publish(channel, data)
 
 
-def large() -> str:
-    """More than the buffers of a connection hold that is read slowly."""
-    return "x" * 256 * 1024
+def large() -> Response:
+    """More than the buffers of a connection hold that is read slowly; made once."""
+    return Response(LARGE, mimetype="text/plain")
 
 
 def ping() -> dict[str, int]:

@@ -116,6 +116,26 @@ def test_what_follows_the_limit_is_not_left_out_in_silence(site: Any) -> None:
     assert send(site(), "/api/json", "application/json", body, "chunked")[0].status_code == 413
 
 
+@pytest.mark.parametrize("coding", ["Chunked", "identity", "gzip, chunked"])
+def test_a_length_beside_a_transfer_coding_is_not_believed(site: Any, coding: str) -> None:
+    """The coding overrides it (RFC 9112, section 6.3), whatever the server makes of the two."""
+    for size, status in ((LIMIT, 200), (100 * LIMIT, 413)):
+        taken = Endless(json_body(size))
+        environ = {"wsgi.input": taken, "wsgi.input_terminated": True, "CONTENT_LENGTH": "13"}
+        answer = (
+            site()
+            .test_client()
+            .post(
+                "/api/json",
+                content_type="application/json",
+                headers={"Transfer-Encoding": coding},
+                environ_overrides=environ,
+            )
+        )
+        assert answer.status_code == status
+        assert taken.taken <= LIMIT + 1
+
+
 @pytest.mark.parametrize("how", ["length", "chunked"])
 def test_flasks_own_limit_holds_where_it_is_less(site: Any, how: str) -> None:
     app = site(MAX_CONTENT_LENGTH=100)

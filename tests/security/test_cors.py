@@ -202,3 +202,25 @@ def test_flask_cors_beside_it_keeps_to_the_rest(first: str) -> None:
         assert "Origin" in answer.vary
     assert ask(client, "GET", "/b/it", other).headers.getlist(ORIGIN) == [other]
     assert preflight(client, "/b/it", other).headers.getlist(ORIGIN) == [other]
+    # Whom the list leaves out stays out, whatever flask-cors says of the whole app.
+    for path in ("/a/it", "/a/stream", "/a/closed", "/a/say"):
+        with ask(client, "GET", path, other) as answer:
+            assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
+            assert "Origin" in answer.vary
+    answer = preflight(client, "/a/it", other)
+    assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
+
+
+def test_a_view_of_its_own_says_nothing_else() -> None:
+    """One word for all: a header that a handler has set lets nobody in beside the list."""
+
+    def opened() -> Any:
+        return 1, {ORIGIN: "*", "Access-Control-Allow-Credentials": "true"}
+
+    app = Flask("application")
+    routes = {"opened": define_route(opened)}
+    app.register_blueprint(RouteBlueprint("api", __name__, routes, cors=[SHOP]))
+    assert ask(app.test_client(), "GET", "/opened", SHOP).headers.getlist(ORIGIN) == [SHOP]
+    for origin in (EVIL, "null", None):
+        answer = ask(app.test_client(), "GET", "/opened", origin)
+        assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]

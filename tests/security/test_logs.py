@@ -59,6 +59,20 @@ def test_whatever_is_logged_is_one_line(caplog: Any) -> None:
     assert "7 | 0.5" in caplog.messages[0]
 
 
+def test_what_cannot_be_written_does_not_lose_its_line(caplog: Any, capsys: Any) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise ValueError(FORGED)
+
+        __repr__ = __str__
+
+    log = Log("flask_sse_routes.test")
+    log.error("%s failed, error_id 7: %r %s", "it", Mute(), Mute(), error=Mute())
+    assert "it failed, error_id 7: <Mute> <Mute>: " in caplog.text
+    assert is_one_line(caplog.messages[0])
+    assert capsys.readouterr().err == ""
+
+
 def test_debug_mode_has_the_usual_traceback(caplog: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(MODE, "debug", True)
     error = ValueError(FORGED)

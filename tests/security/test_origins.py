@@ -21,6 +21,7 @@ SHOP = "https://shop.example"
         ("http://shop.example:80", "http://shop.example"),
         ("https://shop.example:8443", "https://shop.example:8443"),
         ("http://[::1]:5000", "http://[::1]:5000"),
+        ("http://[2001:DB8:0:0:0:0:0:1]", "http://[2001:db8::1]"),
         ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
         ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
         ("capacitor://localhost", "capacitor://localhost"),
@@ -85,6 +86,8 @@ def test_what_looks_like_it_is_not(sent: str | None) -> None:
         ("https://", "a scheme, a host"),
         ("https://shop.example:http", "a scheme, a host"),
         ("https://shop.example:70000", "a scheme, a host"),
+        ("https://[::::]", "a scheme, a host"),
+        ("https://[192.0.2.1]", "a scheme, a host"),
         ("", "begins with a scheme"),
         ("null", "sandboxed frame"),
         (7, "a text such as"),
@@ -113,6 +116,12 @@ def test_what_is_no_origin_is_refused_with_a_sentence(wrong: Any, advice: str) -
 def test_other_mistakes_are_refused_too(options: dict[str, Any], advice: str) -> None:
     with pytest.raises(DeclarationError, match=advice):
         CORS(**options)
+
+
+@pytest.mark.parametrize("wrong", ["no", 1, [SHOP]])
+def test_whether_origins_are_checked_is_yes_or_no(wrong: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"check_origin=.*must be True or False.*cors="):
+        RouteBlueprint("api", __name__, check_origin=wrong)
 
 
 def test_everybody_and_a_check_of_origins_contradict_each_other(make_app: Any) -> None:
