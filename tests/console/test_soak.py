@@ -162,4 +162,6 @@ def test_memory_is_flat(own_console: Console, tabs: list[Tab]) -> None:
     for name in samples[0].nodes:
         counts = [sample.nodes[name] for sample in samples]
         early, late = counts[: len(counts) // 2], counts[len(counts) // 2 :]
-        assert max(late) < 1.1 * max(early) + 500, (name, counts)
+        # The least of them: how many wait to be collected depends on when the browser has time,
+        # what is never collected is among all of them.
+        assert min(late) < 1.1 * min(early) + 500, (name, counts)
