@@ -116,8 +116,8 @@ def test_logs_are_for_operators(app: Flask) -> None:
         assert stream.next().event == "tail"
 
 
-# They end by themselves: where the task has, and when all is counted.
-SHORT = {"follow_task", "task"}
+# Ends by itself where the task has.
+SHORT = {"follow_task"}
 
 
 @pytest.fixture(name="asks")
@@ -158,8 +158,9 @@ def test_every_stream_ends_when_its_session_has_expired(
     assert {route.options["reauthorize"] for route in routes} == {REAUTHORIZE}
     with ExitStack() as within:
         streams = all_streams(app, client_of(app, "oskar"), within)
+        del streams["task"]  # it may have counted to its end before it is asked
         assert len(streams) >= 9
-        wait_for(lambda: len(asks) == len(streams), "a look at each session")
+        wait_for(lambda: asks.keys() >= streams.keys(), "a look at each session")
         with app.app_context():
             database().write(lambda db: db.execute("UPDATE sessions SET expires = 0"))
         for name, stream in streams.items():
