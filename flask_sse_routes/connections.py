@@ -35,6 +35,7 @@ class Connection:
         "_filters",
         "_group_bytes",
         "_group_events",
+        "_head",
         "_is_filtering",
         "beats",
         "closes_at",
@@ -55,7 +56,12 @@ class Connection:
     )
 
     def __init__(
-        self, offload: Offload, stream: Stream, raw: Any, on_close: Callable[[], None] | None
+        self,
+        offload: Offload,
+        stream: Stream,
+        raw: Any,
+        on_close: Callable[[], None] | None,
+        head: bytes,
     ) -> None:
         self.offload = offload
         self.stream = stream
@@ -71,6 +77,8 @@ class Connection:
         self.socket = ClientSocket(raw)
         self.write: Callable[[bytes | memoryview], int] = raw.send
         self.on_close = on_close
+        # What goes with the first chunk, and is no part of the stream.
+        self._head = head
         # What the socket has not taken of the last chunk.
         self.rest: memoryview | None = None
         self.sent_at = clock.now()
@@ -80,6 +88,13 @@ class Connection:
         self.marked = False
         self.group: Group | None = None
         self._group_events = self._group_bytes = 0
+
+    def begin(self) -> None:
+        """Have it served for the first time; nobody waits for `where` to get the head."""
+        if self._filters and self._head:
+            head, self._head = self._head, b""
+            self.send(head)
+        self.mark()
 
     def mark(self) -> None:
         """Have it served soon."""
@@ -120,6 +135,8 @@ class Connection:
         if stream.transport is not self:  # it has ended while `where` was asked
             return
         self.sent_at = clock.now()
+        if self._head:
+            data, self._head = self._head + data, b""
         if not self.send(data):
             return
         if stream.over:

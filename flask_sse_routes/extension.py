@@ -78,7 +78,7 @@ class AppRuntime:
         config = Config.read(app.config, os.environ)
         broker_from_url(config.broker_url)  # opens nothing, but tells what cannot be
         problems.install(app, self.is_ours)
-        policies.install(app, lambda: self.policies.of(self.asked_blueprints()))
+        policies.install(app, self.policies, self.asked_blueprints)
         app.teardown_request(close_unsent)
 
     @property

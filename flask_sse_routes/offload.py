@@ -1,7 +1,7 @@
 """The fast transport: one task writes to the sockets of many streams.
 
-Floor 1, for servers under gevent whose worker hands a connection over once its head is sent
-(`gunicorn.SSEWorker`). A stream costs a `Connection` here instead of a greenlet, and those
+Floor 1, for servers under gevent whose worker hands a connection over with the head of its
+response (`gunicorn.SSEWorker`). A stream costs a `Connection` here instead of a greenlet, and those
 that have got the same of the same channels are served as a `Group`. Sends never wait; one
 epoll tells which clients are gone, and which take bytes again.
 """
@@ -67,15 +67,20 @@ class Offload:
         self._looking = False
 
     def take_over(
-        self, stream: Stream, raw: Any, on_close: Callable[[], None] | None = None
+        self,
+        stream: Stream,
+        raw: Any,
+        on_close: Callable[[], None] | None = None,
+        *,
+        head: bytes = b"",
     ) -> None:
         """Serve a stream on a plain non-blocking socket, which is closed at its end.
 
-        `on_close` is called when the stream is over.
+        `on_close` is called when the stream is over. `head` goes before its first chunk.
         """
         if self._watcher is None:
             self._begin()
-        connection = Connection(self, stream, raw, on_close)
+        connection = Connection(self, stream, raw, on_close, head)
         if connection.key is not None:
             self._keys[connection.key] += 1
         stream.hand_over(connection.socket, connection)
@@ -83,7 +88,7 @@ class Offload:
         self._connections[connection.socket.fd] = connection
         self._epoll.register(connection.socket.fd, GONE)
         self.visit(connection, connection.sent_at)
-        connection.mark()
+        connection.begin()
 
     def add_ready(self, servable: Servable) -> None:
         """Put it into the row of those that have something to send."""

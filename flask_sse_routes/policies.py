@@ -58,6 +58,8 @@ class Policies:
 
     def __init__(self) -> None:
         self._by_name: dict[str, Policy] = {}
+        # Whether any of them lets in other origins.
+        self.any_cors = False
 
     def add(self, name: str, policy: Policy) -> Policy:
         """Note a blueprint's own policy; return what holds there. Raises `DeclarationError`."""
@@ -69,6 +71,7 @@ class Policies:
                 "lets all of them in; list the origins."
             )
         self._by_name[name] = whole
+        self.any_cors |= whole.cors is not None
         return whole
 
     def of(self, names: Iterable[str]) -> Policy:
@@ -76,29 +79,26 @@ class Policies:
         return next((self._by_name[n] for n in names if n in self._by_name), NOTHING)
 
 
-def install(app: Flask, policy: Callable[[], Policy]) -> None:
-    """Have an app answer preflights and finish its answers; `policy()` is the request's."""
+def install(app: Flask, policies: Policies, asked_blueprints: Callable[[], list[str]]) -> None:
+    """Have an app answer preflights and finish its answers."""
 
     def before() -> Any:
-        cors = policy().cors if request.method == "OPTIONS" else None
-        return None if cors is None else _preflight(app)
+        if not policies.any_cors or request.method != "OPTIONS":
+            return None
+        return None if policies.of(asked_blueprints()).cors is None else _preflight(app)
 
-    def keep_private(response: Response) -> Response:
+    def after(response: Response) -> Response:
         if PRIVATE in request.environ:
             response.headers.setdefault("Cache-Control", FOR_ONE)
-        return response
-
-    def grant(response: Response) -> Response:
-        cors = policy().cors
+        cors = policies.of(asked_blueprints()).cors if policies.any_cors else None
         if cors is not None:
             _grant(response, cors)
         return response
 
     # Before the app's own, which may ask for what no preflight brings.
     app.before_request_funcs.setdefault(None, []).insert(0, before)
-    app.after_request(keep_private)
     # Flask calls the first last: whatever others have granted, the list decides.
-    app.after_request_funcs[None].insert(0, grant)
+    app.after_request_funcs.setdefault(None, []).insert(0, after)
 
 
 def is_preflight(asked: Request) -> bool:

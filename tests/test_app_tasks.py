@@ -324,7 +324,7 @@ def test_history_is_bounded(
     monkeypatch.setattr(store, "FINISHED_KEPT", 3)
     ids = [start(client, FOOTBALL) for _ in range(5)]
     for each in ids:
-        wait_for(lambda each=each: not exists(client, each) or finished(client, each), "its end")
+        wait_for(lambda each=each: is_over(client, each), "its end")
     with sse_client(app).open("/api/tasks") as stream:
         assert len(stream.json()) == 3
 
@@ -348,13 +348,11 @@ def test_task_that_ends_last_is_kept_however_old_it_is(
         assert [task.id for task in store.latest()] == [cancelled.id]
 
 
-def exists(client: FlaskClient, task_id: int) -> bool:
+def is_over(client: FlaskClient, task_id: int) -> bool:
+    """Tell whether a task is done; what is not there any more was."""
     with client.application.app_context():
-        return store.find(task_id) is not None
-
-
-def finished(client: FlaskClient, task_id: int) -> bool:
-    return state_of(client, task_id) == "done"
+        task = store.find(task_id)
+        return task is None or task.state == "done"
 
 
 def test_everybody_hears_of_every_task(app: Flask, client: FlaskClient) -> None:

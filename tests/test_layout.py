@@ -23,8 +23,6 @@ import flask_sse_routes
 
 ROOT = Path(__file__).parents[1]
 NAME = "flask_sse_routes"
-# Stands beside the package: pytest imports it before anything else.
-PLUGIN = "_flask_sse_routes_pytest"
 PACKAGE = ROOT / NAME
 
 # A module may import its own floor and those below. A package counts as one module here.
@@ -85,7 +83,7 @@ FLOORS = {
         "tracing",
         "transport",
     },
-    3: {"cli", "client", "contract", "doctor", "gunicorn", "testing"},
+    3: {"cli", "client", "contract", "doctor", "gunicorn", "pytest_plugin", "testing"},
 }
 FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules}
 
@@ -98,8 +96,7 @@ THIRD_PARTY: dict[str, int | set[str]] = {
     "gevent": {"concurrency", "gunicorn"},
     "itsdangerous": {"diagnosis"},
     "gunicorn": {"doctor", "gunicorn"},
-    "pytest": {"contract"},
-    PLUGIN: {"testing"},
+    "pytest": {"contract", "pytest_plugin"},
     "opentelemetry": {"tracing"},
     "prometheus_client": {"gunicorn", "metrics"},
     "redis": {"brokers"},
@@ -201,7 +198,7 @@ def unit(module: str) -> str:
 
 
 def floor(module: str) -> int:
-    """The floor of a module; the package's `__init__` only gathers what floors 0 to 2 offer."""
+    """The floor of a module; the package's `__init__` only names what floors 0 to 2 offer."""
     return FLOOR_OF[unit(module)] if unit(module) else 2
 
 
@@ -336,6 +333,28 @@ print(heavy, threads)
     assert run.stdout == "[] ['MainThread']\n"
 
 
+def test_public_names_are_found_where_they_are_defined() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    written = {
+        alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert written == flask_sse_routes.HOMES
+    assert sorted(written) == PUBLIC
+    assert set(dir(flask_sse_routes)) >= set(PUBLIC)
+    with pytest.raises(AttributeError, match="has no attribute 'route'"):
+        flask_sse_routes.route  # noqa: B018  # the look is the test
+
+
+@pytest.mark.parametrize("module", ["", ".pytest_plugin", ".gunicorn.drain", ".gunicorn.worker"])
+def test_arbiter_and_pytest_import_no_flask(module: str) -> None:
+    program = f"import sys, {NAME}{module}; print({{'flask', 'pydantic'}} & sys.modules.keys())"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "set()\n"
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
     """The wheel, built in a copy of the tree as `pip wheel` would, without a network."""
@@ -374,7 +393,7 @@ def test_wheel_ships_the_package_whole_and_its_plugin_alone(wheel: zipfile.ZipFi
     source = {
         path.relative_to(ROOT).as_posix() for path in files if "__pycache__" not in path.parts
     }
-    assert shipped == {*source, f"{PLUGIN}.py"}
+    assert shipped == source
     assert f"{NAME}/py.typed" in shipped
 
 

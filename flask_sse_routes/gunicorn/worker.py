@@ -1,26 +1,19 @@
 """`SSEWorker`: gunicorn's gevent worker, whose streams cost neither a greenlet nor a context.
 
-Floor 3. `Application` stands between gunicorn and the app: where what the app returned is a
-stream's own body, it sends the head, takes the connection over and ends the request.
+Floor 3. The arbiter imports this module, too, and with it nothing that a reload should bring
+anew, such as Flask: what serves is imported in the worker, once gevent has patched that.
 """
 
 from __future__ import annotations
 
-import _socket
 import contextlib
 import logging
-import os
 import sys
 import time
 from typing import Any
 
 from gevent.event import Event
-from gunicorn.http.wsgi import Response
 from gunicorn.workers.ggevent import GeventWorker
-
-from ..offload import get_offload
-from ..streams import PROCESS, access_log, drain_all, wait_for_all
-from ..transport import StreamBody, is_stream
 
 # Seconds between looks at the last streams of a worker that stops, and how long before its end
 # those that may run on are ended, too: time for their last words and for what cleans up.
@@ -28,66 +21,6 @@ LOOK = 0.05
 LAST_STEPS = 2.0
 # Seconds between two signs of life to the arbiter, as in gunicorn's own worker.
 BEAT = 1.0
-
-
-class Application:
-    """The WSGI app as gunicorn calls it."""
-
-    def __init__(self, app: Any, worker: SSEWorker) -> None:
-        self._app = app
-        self._worker = worker
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        result = self._app(environ, start_response)
-        if type(result) is not StreamBody:
-            if not is_stream(environ):
-                self._worker.count_request()
-            return result
-        response = getattr(start_response, "__self__", None)
-        raw = _take_socket(environ, response)
-        if raw is not None:
-            _offload(result, response, raw)
-            # gunicorn ends the request by it, and closes its own descriptor.
-            raise StopIteration
-        return result
-
-
-def _take_socket(environ: dict[str, Any], response: Any) -> Any:
-    """Return a descriptor of our own for the connection, unless it is one to leave alone.
-
-    That is TLS, HTTP/2, the uwsgi protocol, and whatever is not a plain answer to be streamed.
-    """
-    if type(response) is not Response or response.headers_sent or response.cfg.is_ssl:
-        return None
-    if getattr(response.cfg, "protocol", "http") != "http" or response.response_length is not None:
-        return None
-    if environ["REQUEST_METHOD"] == "HEAD" or response.status_code != 200 or response.upgrade:
-        return None
-    try:
-        return _socket.socket(fileno=os.dup(response.sock.fileno()))
-    except OSError:  # no descriptor left
-        return None
-
-
-def _offload(body: StreamBody, response: Any, raw: Any) -> None:
-    """Send the head as gunicorn would, and go on without it."""
-    response.force_close()
-    response.chunked = False
-    try:
-        response.send_headers()
-        raw.settimeout(0)
-    except BaseException:
-        raw.close()
-        body.close()
-        raise
-    stream, on_close = body.hand_over()
-    assert stream is not None
-    try:
-        get_offload().take_over(stream, raw, on_close)
-    except BaseException:
-        raw.close()
-        stream.transport_over(delivered=False)
-        raise
 
 
 class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -112,13 +45,17 @@ class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
-        self.wsgi = Application(self.wsgi, self)
+        from ..streams import PROCESS
+        from .application import Application
+
+        self.wsgi = Application(self.wsgi, self.count_request)
         self._log_streams()
         PROCESS.multiprocess |= self.cfg.workers > 1
 
     def _log_streams(self) -> None:
         """Note the ends of streams where gunicorn notes requests."""
         if self.cfg.accesslog:
+            access_log = logging.getLogger("flask_sse_routes.access")
             access_log.handlers = self.log.access_log.handlers
             access_log.setLevel(logging.INFO)
             access_log.propagate = False
@@ -174,10 +111,15 @@ class SSEWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _drain(self) -> None:
         """End the streams; those that may run to their end, once the time for that is over."""
+        from ..streams import drain_all
+
         drain_all(everything=self._time_left <= LAST_STEPS)
 
     def _end_streams(self, *, in_time: bool) -> None:
         """Wait until all streams have ended and been cleaned up."""
+        from ..offload import get_offload
+        from ..streams import drain_all, wait_for_all
+
         self._drain()
         while in_time and self._time_left > LAST_STEPS and not wait_for_all(LOOK):
             with contextlib.suppress(SystemExit, OSError):  # the arbiter may be gone itself

@@ -37,7 +37,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import the fixture when it is asked for, so that the rest works without pytest."""
     if name == "no_sse_leaks":
-        from _flask_sse_routes_pytest import no_sse_leaks
+        from ..pytest_plugin import no_sse_leaks
 
         return no_sse_leaks
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

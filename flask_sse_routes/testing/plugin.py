@@ -6,6 +6,6 @@ same fixtures as the entry point; both together do no harm.
 
 from __future__ import annotations
 
-from _flask_sse_routes_pytest import no_sse_leaks, sse_client, sse_clock, sse_server
+from ..pytest_plugin import no_sse_leaks, sse_client, sse_clock, sse_server
 
 __all__ = ["no_sse_leaks", "sse_client", "sse_clock", "sse_server"]

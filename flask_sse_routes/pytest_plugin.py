@@ -1,8 +1,8 @@
-"""The pytest plugin of flask_sse_routes: fixtures for testing streams.
+"""The pytest plugin: fixtures for testing streams.
 
-pytest imports it at every start, before a project's own conftest.py. It stands beside the package
-because importing anything in that would bring Flask with it, too early for a coverage tool and for
-gevent's patches; each fixture imports what it needs when a test asks for it.
+Floor 3. pytest imports it at every start, before a project's own conftest.py: too early to bring
+Flask along, for a coverage tool and for gevent's patches. Each fixture imports what it needs when
+a test asks for it.
 """
 
 from __future__ import annotations
@@ -15,39 +15,41 @@ import pytest
 if TYPE_CHECKING:
     from flask import Flask
 
-    from flask_sse_routes.testing import FakeClock, StreamClient, StreamServer
+    from .testing.client import StreamClient
+    from .testing.hand_clock import FakeClock
+    from .testing.server import StreamServer
 
 
 @pytest.fixture(name="sse_client")
 def sse_client(app: Flask) -> StreamClient:
     """A client that opens streams of the project's fixture `app`, without a server."""
-    from flask_sse_routes import testing
+    from .testing import client
 
-    return testing.sse_client(app)
+    return client.sse_client(app)
 
 
 @pytest.fixture(name="sse_server")
 def sse_server(app: Flask) -> Iterator[StreamServer]:
     """The project's fixture `app` on a real socket, for what only a socket has."""
-    from flask_sse_routes import testing
+    from .testing import server
 
-    with testing.sse_server(app) as server:
-        yield server
+    with server.sse_server(app) as served:
+        yield served
 
 
 @pytest.fixture(name="sse_clock")
 def sse_clock() -> Iterator[FakeClock]:
     """A clock made by hand, which all streams go by during the test."""
-    from flask_sse_routes import testing
+    from .testing import hand_clock
 
-    with testing.fake_clock() as clock:
+    with hand_clock.fake_clock() as clock:
         yield clock
 
 
 @pytest.fixture(name="no_sse_leaks")
 def no_sse_leaks() -> Iterator[None]:
     """Fail a test that leaves a stream, a task, a thread or a pushed context behind."""
-    from flask_sse_routes import testing
+    from .testing import leaks
 
-    with testing.no_leaks():
+    with leaks.no_leaks():
         yield
