@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from flask_sse_routes import Context, define_route
-from flask_sse_routes.gunicorn import drain as gunicorn
+from flask_sse_routes import Context, define_route, streams
 from flask_sse_routes.gunicorn import post_worker_init
 from flask_sse_routes.streams import PROCESS, drain_all
 from flask_sse_routes.testing import sse_client
@@ -29,7 +28,7 @@ def leave_no_worker(monkeypatch: pytest.MonkeyPatch, eventually: Any) -> Iterato
         if everything:
             done.append(True)
 
-    monkeypatch.setattr(gunicorn, "drain_all", drain_and_note)
+    monkeypatch.setattr(streams, "drain_all", drain_and_note)
     yield workers
     for worker in workers:
         worker.alive = False

@@ -20,7 +20,7 @@ CONFTEST = """
 import sys
 
 # What the plugins of pytest have imported by now.
-EARLY = {"flask", "gevent", "pydantic", "flask_sse_routes"} & sys.modules.keys()
+EARLY = {"flask", "gevent", "pydantic", "flask_sse_routes.testing"} & sys.modules.keys()
 
 import pytest
 from flask import Flask
