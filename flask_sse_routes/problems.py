@@ -1,7 +1,7 @@
 """Failures as problem documents (RFC 9457), before the first byte and after it.
 
-Floor 2. The handler that `install` adds to an app answers below the prefixes of its
-`RouteBlueprint`s only, and only where the app has no error handler of its own.
+Floor 2. What `install` adds to an app works below the prefixes of its `RouteBlueprint`s only: a
+handler, where the app has none of its own, and a log of failures that has one line for each.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from .logs import Log
 
 log = Log(__name__)
 GENERIC = "The server failed to answer; its log has the details under this error_id."
+# Where a request's environ has the id under which its failure was logged.
+LOGGED = "flask_sse_routes.error_id"
 
 
 class InvalidInput(UnprocessableEntity):
@@ -30,7 +32,11 @@ class InvalidInput(UnprocessableEntity):
 
 
 def install(app: Flask, is_ours: Callable[[], bool]) -> None:
-    """Answer `HTTPException`s with problem documents where `is_ours()` and nobody else does."""
+    """Answer `HTTPException`s with problem documents where `is_ours()` and nobody else does.
+
+    Failures are logged on one line each there, unless the app has a `log_exception` of its own.
+    """
+    _log_on_one_line(app, is_ours)
     handlers = app.error_handler_spec[None][None]
     if HTTPException in handlers:
         return
@@ -50,7 +56,11 @@ def problem_response(app: Flask, error: HTTPException) -> Any:
     if error.response is not None:
         return error
     response = error.get_response(request.environ)
-    document = problem_of(app, error, f"{request.method} {request.path}")
+    error_id = request.environ.pop(LOGGED, None)
+    if error_id is None:
+        document = problem_of(app, error, f"{request.method} {request.path}")
+    else:
+        document = _generic(app, getattr(error, "original_exception", error), error_id)
     response.set_data(app.json.dumps(document))
     response.content_type = PROBLEM_TYPE
     return response
@@ -64,7 +74,7 @@ def problem_of(app: Flask, error: BaseException, where: str) -> dict[str, Any]:
     """
     original = getattr(error, "original_exception", None)
     if isinstance(error, InternalServerError) and original is not None:
-        # Flask has written its traceback already.
+        # The app has written its traceback already.
         return _unexpected(app, original, where, None)
     if isinstance(error, StreamError):
         return problem(error.status, error.detail)
@@ -107,6 +117,23 @@ def announce(app: Flask, error: BaseException) -> None:
         log.error("Nobody could be told of an exception: %s", failure)
 
 
+def _log_on_one_line(app: Flask, is_ours: Callable[[], bool]) -> None:
+    """Flask writes a traceback of many lines, which the text of a request could add to."""
+    usual = app.log_exception
+    if getattr(usual, "__func__", None) is not Flask.log_exception:
+        return
+
+    def log_exception(*arguments: Any) -> None:  # Flask 3.2 has one more before the last
+        error = arguments[-1][1]
+        if error is None or not is_ours():
+            usual(*arguments)
+            return
+        request.environ[LOGGED] = error_id = uuid.uuid4().hex
+        log.error("%s %s failed, error_id %s", request.method, request.path, error_id, error=error)
+
+    app.log_exception = log_exception  # type: ignore[assignment, method-assign]
+
+
 def _unexpected(
     app: Flask, error: BaseException, where: str, untold: BaseException | None
 ) -> dict[str, Any]:
@@ -116,5 +143,9 @@ def _unexpected(
         log.error("%s failed, error_id %s: %r", where, error_id, error)
     else:
         log.error("%s failed, error_id %s", where, error_id, error=untold)
+    return _generic(app, error, error_id)
+
+
+def _generic(app: Flask, error: BaseException, error_id: str) -> dict[str, Any]:
     detail = f"{type(error).__name__}: {error}" if app.debug else GENERIC
     return problem(500, detail, error_id=error_id)

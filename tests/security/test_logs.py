@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import abort, current_app, got_request_exception
+from flask import Blueprint, Flask, abort, current_app, got_request_exception
 
 import flask_sse_routes
-from flask_sse_routes import StreamError, define_hook, define_route
+from flask_sse_routes import RouteBlueprint, StreamError, define_hook, define_route
 from flask_sse_routes.logs import MODE, Log, one_line
 from flask_sse_routes.testing import sse_client
 
@@ -167,6 +167,86 @@ def test_a_secret_stays_in_the_log_on_one_line(
         assert is_one_line(logging.Formatter().format(record))
     if name in ("late", "early", "http"):
         assert json.loads(sent)["error_id"] in caplog.text
+
+
+# --- nor does Flask write a traceback of many lines where the package answers
+
+
+def answer_500(error: Any) -> Any:
+    return "mine", 500
+
+
+def fail_again(error: Any) -> Any:
+    raise RuntimeError(FORGED) from error
+
+
+@pytest.mark.parametrize("path", ["http", "early", "plain"])
+@pytest.mark.parametrize(
+    ("handled", "handler"), [(None, None), (500, answer_500), (ValueError, fail_again)]
+)
+def test_a_failure_is_one_line_of_the_whole_log(
+    make_app: Any, caplog: Any, path: str, handled: Any, handler: Any
+) -> None:
+    app = make_app(ROUTES)
+    if handled:
+        app.register_error_handler(handled, handler)
+    plain = RouteBlueprint("more", __name__, url_prefix="/api")
+    plain.route("/plain", endpoint="plain")(lambda: fail_at_once(FORGED))
+    app.register_blueprint(plain)
+    response = app.test_client().get(f"/api/{path}", query_string={"word": FORGED})
+    assert response.status_code == 500
+    (record,) = caplog.records
+    line = logging.Formatter().format(record)
+    assert is_one_line(line)
+    assert f"GET /api/{path} failed" in line
+    assert "Traceback" in line
+    assert SECRET in line
+    if handler is answer_500:
+        assert response.text == "mine"
+    else:
+        assert json.loads(response.text)["error_id"] in line
+
+
+def test_views_of_others_are_logged_as_usual(make_app: Any, caplog: Any) -> None:
+    app = make_app(ROUTES)
+    other = Blueprint("other", __name__, url_prefix="/other")
+    other.route("/it", endpoint="it")(lambda: fail_at_once("x"))
+    app.register_blueprint(other)
+    assert app.test_client().get("/other/it").status_code == 500
+    (record,) = caplog.records
+    assert record.name == app.logger.name
+    assert record.exc_info[0] is ValueError
+
+
+def test_an_app_that_logs_in_its_own_way_keeps_it(caplog: Any) -> None:
+    told: list[Any] = []
+
+    class Telling(Flask):
+        def log_exception(self, exc_info: Any) -> None:
+            told.append(exc_info[1])
+
+    app = Telling("application")
+    app.register_blueprint(RouteBlueprint("api", __name__, ROUTES, url_prefix="/api"))
+    sent = app.test_client().get("/api/http?word=x").json
+    assert [str(each) for each in told] == [f"{SECRET} x"]
+    (record,) = caplog.records
+    assert sent["error_id"] in record.getMessage()
+    assert "Traceback" not in record.getMessage()
+
+
+def test_teardown_functions_see_what_failed(make_app: Any) -> None:
+    app = make_app(ROUTES)
+    seen: list[Any] = []
+    app.teardown_request(seen.append)
+    assert app.test_client().get("/api/http?word=x").status_code == 500
+    assert [str(each) for each in seen] == [f"{SECRET} x"]
+
+
+def test_what_is_propagated_is_not_logged(make_app: Any, caplog: Any) -> None:
+    app = make_app(ROUTES, PROPAGATE_EXCEPTIONS=True)
+    with pytest.raises(ValueError, match=SECRET):
+        app.test_client().get("/api/http?word=x")
+    assert caplog.records == []
 
 
 # --- and reporters of exceptions get them all the same
