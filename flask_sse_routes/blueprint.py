@@ -29,6 +29,8 @@ from .streams import PROCESS
 log = Log(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
+# Variables of these converters are tried before those of all others.
+TRIED_FIRST = ("int", "float")
 
 
 class RouteBlueprint(Blueprint):
@@ -73,6 +75,11 @@ class RouteBlueprint(Blueprint):
         route = kind.check(route)
         if name in self.routes:
             raise DeclarationError(f"Route {name!r} is defined twice; rename one of them.")
+        if route.method == "GET" and _shape(route.rule) in OWN_SHAPES:
+            raise DeclarationError(
+                f"{route.owner}: GET {route.rule} is the package's own below every RouteBlueprint; "
+                "give the route another path= or method=."
+            )
         for other in self.routes.values():
             if (other.method, other.rule) == (route.method, route.rule):
                 raise DeclarationError(
@@ -128,8 +135,21 @@ def _introduce(state: BlueprintSetupState) -> None:
             "underscore; clients keep such names for themselves. Leave it away."
         )
     runtime_of(state.app).add_blueprint(name, state.url_prefix, _policy(state))
-    for path, endpoint, view in (*document_views(name), *diagnosis.views(), *health.views()):
+    for path, endpoint, view in _own_views(name):
         state.add_url_rule(path, endpoint, view, methods=["GET"])
+
+
+def _own_views(name: str) -> tuple[tuple[str, str, Callable[..., Any]], ...]:
+    """Return the path, the endpoint and the view of what the package serves for a blueprint."""
+    return (*document_views(name), *diagnosis.views(), *health.views())
+
+
+def _shape(rule: str) -> str:
+    """Return a URL rule without the names of variables: of two alike, the first one answers."""
+    return VARIABLE.sub(lambda found: found[0] if found["converter"] in TRIED_FIRST else "<>", rule)
+
+
+OWN_SHAPES = frozenset(_shape(path) for path, _, _ in _own_views(""))
 
 
 def _policy(state: BlueprintSetupState) -> Policy:

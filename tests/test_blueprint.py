@@ -19,7 +19,7 @@ from flask_sse_routes import (
     register_kind,
 )
 from flask_sse_routes.kinds import _KINDS, Call, Kind
-from flask_sse_routes.routes import Route
+from flask_sse_routes.routes import VARIABLE, Route
 from flask_sse_routes.testing import sse_client
 
 PROBLEM = "application/problem+json"
@@ -134,6 +134,45 @@ def test_a_path_that_is_taken_is_refused() -> None:
     with pytest.raises(DeclarationError, match=r"'twice'.*POST /hello.*'posted'"):
         api.http("/hello", method="POST", name="twice")(hello)
     assert list(api.routes) == ["hello", "posted"]
+
+
+def own_paths() -> list[str]:
+    """What the package serves below a prefix."""
+    rules = app_of(RouteBlueprint("api", __name__, url_prefix="/api")).url_map.iter_rules()
+    return sorted(r.rule.removeprefix("/api") for r in rules if r.endpoint.startswith("api."))
+
+
+def named(name: str) -> str:
+    return name
+
+
+def numbered(name: int) -> str:
+    return "hello" if name == 7 else "another"
+
+
+@pytest.mark.parametrize("path", [*own_paths(), '/explorer/<any("hello"):name>'])
+def test_a_path_of_the_packages_own_is_refused(path: str) -> None:
+    api = RouteBlueprint("api", __name__, url_prefix="/api")
+    path = path.replace("explorer_file", "name")
+    handler = named if "<" in path else hello
+    with pytest.raises(DeclarationError, match=r"'mine': GET /.*package's own.*path=.*method="):
+        api.add_route("mine", define_route(handler, path=path))
+    posted = api.add_route("posted", define_route(handler, path=path, method="POST"))
+    url = f"/api{VARIABLE.sub('hello', posted.rule)}"
+    assert app_of(api).test_client().post(url, json={}).json == "hello"
+
+
+@pytest.mark.parametrize(
+    ("path", "handler", "url"),
+    [
+        ("/sse-health/more", hello, "/sse-health/more"),
+        ("/<name>", named, "/hello"),
+        ("/explorer/<int:name>", numbered, "/explorer/7"),
+    ],
+)
+def test_a_path_beside_them_is_not(path: str, handler: Any, url: str) -> None:
+    api = RouteBlueprint("api", __name__, {"mine": define_route(handler, path=path)})
+    assert app_of(api).test_client().get(url).json == "hello"
 
 
 def test_a_route_that_comes_too_late_is_refused() -> None:
