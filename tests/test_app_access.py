@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from e2e.waiting import wait_for
 from flask import Flask, abort
 from flask.testing import FlaskClient
 
-from app.accounts import passwords, store
 from app.database import database
 from app.hooks import REAUTHORIZE
 from app.orders import store as orders
@@ -24,18 +22,14 @@ from app.primes import Tally
 from flask_sse_routes.kinds import opening
 from flask_sse_routes.kinds.reauthorizing import Reauthorizer
 from flask_sse_routes.testing import TestStream, sse_client
-from tests.app_fixtures import logging_restored, make_console
-from tests.test_app_login import HASH, QUICK, last_of, sign_in
+from tests.app_accounts import quick_passwords, sign_in, with_accounts
+from tests.app_fixtures import make_console
+from tests.test_app_login import last_of
+
+__all__ = ["quick_passwords"]
 
 COUNT = {"kind": "count", "limit": 20_000}
 OPEN_ROUTES = {"login", "logout", "session"}
-
-
-@pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(passwords, "METHOD", QUICK)
-    with logging_restored():
-        yield
 
 
 @pytest.fixture(name="app")
@@ -43,10 +37,7 @@ def make_app(tmp_path: Path) -> Flask:
     # What goes on unseen soon ends.
     brief = {"METRICS_UNSEEN": 0, "REPLAY_SPEED": 50}
     app = make_console(tmp_path, OPEN_TO_ALL=None, SSE_EXPLORER=True, **brief)
-    with app.app_context():
-        for name, role in (("ann", "customer"), ("bea", "customer"), ("oskar", "operator")):
-            store.add_account(name, role, HASH)  # type: ignore[arg-type]  # as it says
-    return app
+    return with_accounts(app, ann="customer", bea="customer", oskar="operator")
 
 
 def client_of(app: Flask, name: str | None) -> FlaskClient:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +9,20 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.accounts import passwords, store
 from app.orders import store as orders
-from tests.app_fixtures import logging_restored, make_console
-from tests.test_app_login import CLAIM, HASH, QUICK, WRONG, who
+from tests.app_accounts import CLAIM, WRONG, make_client, quick_passwords, who, with_accounts
+from tests.app_fixtures import make_console
+
+__all__ = ["make_client", "quick_passwords"]
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 FORM = "application/x-www-form-urlencoded"
 
 
-@pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(passwords, "METHOD", QUICK)
-    with logging_restored():
-        yield
-
-
 @pytest.fixture(name="app")
 def make_app(tmp_path: Path) -> Flask:
-    app = make_console(tmp_path)
-    with app.app_context():
-        store.add_account("ann", "customer", HASH)
-    return app
-
-
-@pytest.fixture(name="client")
-def make_client(app: Flask) -> FlaskClient:
-    return app.test_client()
+    return with_accounts(make_console(tmp_path), ann="customer")
 
 
 def send(client: FlaskClient, route: str, headers: dict[str, str] = BROWSER, **data: Any) -> Any:

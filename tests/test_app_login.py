@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,34 +17,25 @@ from app.accounts import passwords, store, throttle
 from app.extensions import sse
 from flask_sse_routes import BrokerUnavailable
 from flask_sse_routes.testing import TestStream, sse_client
-from tests.app_fixtures import logging_restored, make_console
+from tests.app_accounts import (
+    CLAIM,
+    HASH,
+    SLOW,
+    WRONG,
+    make_client,
+    quick_passwords,
+    sign_in,
+    who,
+    with_accounts,
+)
+from tests.app_fixtures import make_console
 
-WRONG = "There is no account of this name with this password."
-# A hash is slow on purpose; those of tests are quick ones.
-SLOW, QUICK = passwords.METHOD, "scrypt:1024:8:1"
-HASH = generate_password_hash("correct horse", QUICK)
-CLAIM = {"name": "ann", "password": "correct horse"}
-
-
-@pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(passwords, "METHOD", QUICK)
-    with logging_restored():
-        yield
+__all__ = ["make_client", "quick_passwords"]
 
 
 @pytest.fixture(name="app")
 def make_app(tmp_path: Path) -> Flask:
-    app = make_console(tmp_path)
-    with app.app_context():
-        store.add_account("ann", "customer", HASH)
-        store.add_account("oskar", "operator", HASH)
-    return app
-
-
-@pytest.fixture(name="client")
-def make_client(app: Flask) -> FlaskClient:
-    return app.test_client()
+    return with_accounts(make_console(tmp_path), ann="customer", oskar="operator")
 
 
 @pytest.fixture(name="clock")
@@ -56,18 +46,10 @@ def stop_clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return clock
 
 
-def sign_in(client: FlaskClient, name: str = "ann", password: str = "correct horse") -> Any:
-    return client.post("/api/login", json={"name": name, "password": password})
-
-
 def token_of(client: FlaskClient) -> str:
     cookie = client.get_cookie("console")
     assert cookie is not None
     return cookie.value
-
-
-def who(client: FlaskClient) -> Any:
-    return client.get("/api/session").get_json()
 
 
 def test_session_begins_and_ends(client: FlaskClient) -> None:
