@@ -7,15 +7,14 @@ answer, several times, and takes it by the spoonful.
 from __future__ import annotations
 
 import contextlib
-import selectors
 import socket
-import threading
 import time
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Literal
 
 from e2e.client import Address
+
+from .work import Work
 
 How = Literal["heads", "reads"]
 # Seconds between two spoonfuls, bytes of each, and how often an answer is asked for.
@@ -35,38 +34,27 @@ class Attacker:
     due: float
 
 
-class Attack:
-    """So many connections at any time, in a thread of its own, until it is over."""
+class Attack(Work):
+    """So many connections at any time, until it is over."""
 
     def __init__(self, address: Address, how: How, count: int, target: str) -> None:
+        super().__init__()
         self._address = address
         self._how = how
         self._head = HEAD.format(target).encode()
-        self._selector = selectors.DefaultSelector()
-        self._end = threading.Event()
         self._count = count
-        self._thread = threading.Thread(target=self._run, daemon=True)
         # How many connections there have been, and how long the server kept the longest that it
         # has closed (seconds).
         self.connections = 0
         self.kept = 0.0
+        # How many are open, and since when the first of them.
         self.open = 0
-        self.failure: BaseException | None = None
+        self.eldest = time.monotonic()
 
-    def __enter__(self) -> Attack:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end.set()
-        self._thread.join(10)
-        if self.failure is not None:
-            raise self.failure
+    @property
+    def longest(self) -> float:
+        """Seconds for which the server has kept the connection that it has kept longest."""
+        return max(self.kept, time.monotonic() - self.eldest)
 
     def _run(self) -> None:
         attackers: list[Attacker] = []
@@ -76,9 +64,8 @@ class Attack:
                 while len(attackers) < self._count and (found := self._connect()) is not None:
                     attackers.append(found)
                 self.open = len(attackers)
+                self.eldest = min((a.began for a in attackers), default=time.monotonic())
                 self._end.wait(0.02)
-        except BaseException as error:
-            self.failure = error
         finally:
             for attacker in attackers:
                 attacker.socket.close()

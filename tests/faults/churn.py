@@ -9,9 +9,10 @@ import threading
 
 from e2e.client import Address
 from e2e.servers import Server
+from e2e.waiting import wait_for
 
 from .scenario import Figure, Rig, Scenario, at_most, exactly, none
-from .workers import census, memory, serve, wait_until_rest
+from .workers import census, memory, serve, streams, wait_until_rest
 
 REQUEST = (
     b"GET /api/%s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
@@ -99,7 +100,7 @@ def run(rig: Rig) -> list[Figure]:
     warm, count = rig.pick((200, 1000), (2000, 20_000))
     server = serve(rig)
     _churn(rig, server, warm)
-    wait_until_rest(server, census(server), 1)
+    wait_for(lambda: not streams(server), "those of the warming up are gone", 20)
     begun, before = census(server), max(memory(server).values())
     visitors = _churn(rig, server, count)
     left = wait_until_rest(server, begun | _nobody(begun), 20)

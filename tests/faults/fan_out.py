@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-
 from e2e.waiting import wait_for
 
 from .load import load
 from .numbers import Numbers
-from .scenario import Figure, Rig, Scenario, at_most, none, told
-from .workers import broker_url, serve
+from .scenario import Figure, Rig, at_most, none, told
+from .workers import broker_url, of_both_kinds, serve
 
 # Seconds without an event after which the rest counts as lost.
 QUIET = 4.0
@@ -41,7 +39,8 @@ def run(rig: Rig, kind: str) -> list[Figure]:
     ]
 
 
-SCENARIO = Scenario(
+SCENARIO, GEVENT = of_both_kinds(
+    run,
     key="fan-out",
     title="Fan-out",
     promise=(
@@ -49,12 +48,4 @@ SCENARIO = Scenario(
         "out of order; p99 at most 500 ms."
     ),
     seconds=70,
-    run=functools.partial(run, kind="sseworker"),
-)
-GEVENT = Scenario(
-    key="fan-out-gevent",
-    title="Fan-out, gunicorn's own gevent worker",
-    promise=SCENARIO.promise,
-    seconds=70,
-    run=functools.partial(run, kind="gevent"),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import random
 import time
 
@@ -11,8 +10,8 @@ from e2e.waiting import wait_for
 from .audience import finish, follow, gather
 from .ledger import delivered, errors, silence
 from .numbers import Numbers
-from .scenario import Figure, Rig, Scenario, at_least, none, told
-from .workers import WORKERS, broker_url, kill_one, pids, serve
+from .scenario import Figure, Rig, at_least, none, told
+from .workers import WORKERS, broker_url, kill_one, of_both_kinds, pids, serve
 
 # Seconds; the short form shares its two cores with others.
 QUIET = 5.0, 20.0
@@ -46,7 +45,8 @@ def run(rig: Rig, kind: str) -> list[Figure]:
     ]
 
 
-SCENARIO = Scenario(
+SCENARIO, GEVENT = of_both_kinds(
+    run,
     key="kill",
     title="A worker is killed",
     promise=(
@@ -54,12 +54,4 @@ SCENARIO = Scenario(
         "nothing twice to the application, order kept, no client silent for over 5 s."
     ),
     seconds=190,
-    run=functools.partial(run, kind="sseworker"),
-)
-GEVENT = Scenario(
-    key="kill-gevent",
-    title="A worker is killed, gunicorn's own gevent worker",
-    promise=SCENARIO.promise,
-    seconds=190,
-    run=functools.partial(run, kind="gevent"),
 )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psutil
 from e2e.crowd import Crowd
 from e2e.servers import GRACEFUL_TIMEOUT, Server
+from e2e.waiting import wait_for
 
 from .audience import finish, follow, gather
+from .caller import Caller
 from .ledger import cut_off, delivered, refused, silence
 from .numbers import Numbers
 from .scenario import Figure, Rig, Scenario, at_least, at_most, exactly, none, told
@@ -26,6 +25,8 @@ GONE = GRACEFUL_TIMEOUT + 2
 # How often a plain request is made for a worker to be recycled, and how many a worker serves.
 PLAIN_RATE, SERVED = 100, (60, 300)
 RECYCLED = "Autorestarting worker"
+# Seconds within which workers have to be recycled as often as is wanted.
+LIMIT = 120.0, 600.0
 
 
 def run_reloads(rig: Rig) -> list[Figure]:
@@ -50,19 +51,23 @@ def run_reloads(rig: Rig) -> list[Figure]:
 
 def run_recycling(rig: Rig) -> list[Figure]:
     served, wanted = rig.pick(SERVED[0], SERVED[1]), rig.pick(3, 20)
-    asked, failed = [0], [0]
+    limit, callers = rig.pick(*LIMIT), list[Caller]()
 
     def cause(server: Server) -> None:
-        with _asking(server, asked, failed):
+        with Caller(server.address, PLAIN_RATE) as caller:
+            callers.append(caller)
+            until = time.monotonic() + limit
             while server.log.count(RECYCLED) < wanted:
+                assert time.monotonic() < until, f"not recycled {wanted} times in {limit:g} s"
+                caller.check()
                 rig.say(f"recycled {server.log.count(RECYCLED)} of {wanted}")
                 rig.pause(0.2)
 
     options = ("--max-requests", str(served), "--max-requests-jitter", str(served // 5))
     figures = _under_load(rig, cause, options, 0)
     return [
-        told("plain requests", asked[0]),
-        none("plain requests without an answer", failed[0]),
+        told("plain requests", sum(len(caller.took) for caller in callers)),
+        none("plain requests without an answer", sum(caller.failed for caller in callers)),
         *figures,
     ]
 
@@ -121,30 +126,8 @@ def _warm(rig: Rig, server: Server) -> dict[int, dict[str, int]]:
     people.join(12, "follow", channel="warm")
     people.join(12, "sleeper")
     people.leave()
-    wait_until_rest(server, {0: dict.fromkeys(SPARE, 0) | {"greenlets": 100, "threads": 100}}, 1)
+    wait_for(lambda: not streams(server), "those of the warming up are gone", 20)
     return census(server)
-
-
-@contextlib.contextmanager
-def _asking(server: Server, asked: list[int], failed: list[int]) -> Iterator[None]:
-    """Make plain requests, each on a connection of its own."""
-    end = threading.Event()
-
-    def ask() -> None:
-        while not end.wait(1 / PLAIN_RATE):
-            asked[0] += 1
-            try:
-                failed[0] += server.ask("/api/ping")[0] != 200
-            except (OSError, http.client.HTTPException):
-                failed[0] += 1
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
-        yield
-    finally:
-        end.set()
-        thread.join()
 
 
 RELOAD = Scenario(

@@ -152,6 +152,8 @@ class Scenario:
 def measure(scenario: Scenario, rig: Rig) -> list[Figure]:
     """Run a scenario, and end all that it started."""
     try:
-        return list(scenario.run(rig))
+        figures = list(scenario.run(rig))
     finally:
         rig.close()
+    assert any(figure.hold for figure in figures), "nothing was held to a bound"
+    return figures

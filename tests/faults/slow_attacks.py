@@ -6,21 +6,17 @@ The long form has them from slowhttptest (`-H` and `-X`), the short one from `at
 
 from __future__ import annotations
 
-import contextlib
-import http.client
+import re
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 
-from e2e.client import Address
 from e2e.crowd import Member
 from e2e.servers import Server
-from e2e.waiting import wait_for
 
 from .attackers import Attack, How
 from .audience import finish, follow, gather
+from .caller import Caller
 from .ledger import delivered, ledger_of, refused
 from .numbers import Numbers
 from .scenario import Figure, Rig, Scenario, at_least, at_most, none, told
@@ -35,57 +31,19 @@ CONNECTIONS, GOOD, RATE = 200, 50, 20.0
 TARGET = "/api/large"
 LATER = 2.0
 # Requests of a good client while the short form's attack lasts.
-VISITS = 10
+CALLS = 10
 # Seconds of each part of the long form.
 LONG = 60.0
 # Seconds for which gunicorn waits for a whole head (its `keepalive`), and what may come on top.
 KEEPALIVE, ALLOWANCE = 2.0, 3.0
+# Seconds of the short form's attack: of heads, as long as shows one that is kept for too long.
+LASTS = {"heads": KEEPALIVE + ALLOWANCE + 0.5, "reads": 3.0}
 OPTIONS = {
     "heads": ("-H", "-i", "1", "-x", "24"),
     "reads": ("-X", "-w", "512", "-y", "1024", "-n", "1", "-z", "32", "-k", "8"),
 }
-
-
-class Visitor:
-    """A good client of plain requests, each over a connection of its own."""
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        # Seconds that each took, and how many were not answered.
-        self.took: list[float] = []
-        self.failed = 0
-
-    def __enter__(self) -> Visitor:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end.set()
-        self._thread.join(15)
-
-    def visit(self, count: int) -> None:
-        """Wait until it has been so often again."""
-        wanted = len(self.took) + count
-        wait_for(lambda: len(self.took) >= wanted, "good clients are served", 120)
-
-    def _run(self) -> None:
-        while not self._end.wait(1 / RATE):
-            begun = time.monotonic()
-            connection = http.client.HTTPConnection(*self._address, timeout=10)
-            with contextlib.closing(connection):
-                try:
-                    connection.request("GET", "/api/ping")
-                    self.failed += connection.getresponse().status != 200
-                except OSError:
-                    self.failed += 1
-            self.took.append(time.monotonic() - begun)
+# What slowhttptest says at the end of an attack; it says something else when there was none.
+ATTACKED = re.compile(rb"Hit test time limit|No open connections left")
 
 
 def heads(rig: Rig) -> Sequence[Figure]:
@@ -101,58 +59,67 @@ def _run(rig: Rig, how: How) -> Sequence[Figure]:
     server = serve(rig)
     people, numbers = gather(rig, server.address), rig.enter(Numbers(broker_url(rig)))
     members = follow(people, numbers, GOOD)
-    visitor = rig.enter(Visitor(server.address))
+    caller = rig.enter(Caller(server.address, RATE))
     before = census(server)
     numbers.start(RATE)
     rig.pause(rig.pick(2.0, LONG))
-    alone = _marks(members), len(visitor.took)
-    figures = _attacked(rig, server, visitor, how, program)
+    alone = _marks(members), len(caller.took)
+    figures = _attacked(rig, server, caller, how, program)
     compared = [
         *_compared(rig, "streams", *_split(members, alone[0])),
-        *_compared(rig, "requests", visitor.took[: alone[1]], visitor.took[alone[1] :]),
+        *_compared(rig, "requests", caller.took[: alone[1]], caller.took[alone[1] :]),
     ]
+    caller.check()
     finish(people, members, numbers)
     people.leave()
     left = wait_until_rest(server, before)["greenlets"] - SPARE["greenlets"]
     return [
         *figures,
         *compared,
-        none("requests without an answer", visitor.failed),
+        none("requests without an answer", caller.failed),
         none("streams refused", refused(members)),
         none("greenlets left behind", max(0, left)),
         *delivered(members, numbers),
     ]
 
 
-def _attacked(rig: Rig, server: Server, visitor: Visitor, how: How, program: str) -> list[Figure]:
+def _attacked(rig: Rig, server: Server, caller: Caller, how: How, program: str) -> list[Figure]:
     if program:
         return _by_program(rig, server, how, program)
     with Attack(server.address, how, CONNECTIONS, TARGET) as attack:
-        rig.pause(3.0)
-        visitor.visit(VISITS)
+        rig.pause(LASTS[how])
+        caller.call(CALLS)
         figures = [at_least("slow connections at a time", attack.open, CONNECTIONS)]
         if how == "heads":
             limit = KEEPALIVE + ALLOWANCE
             figures += [
                 told("slow connections", attack.connections),
                 at_least("slow connections that were cut", attack.connections - CONNECTIONS, 1),
-                at_most("longest that one was kept", attack.kept, limit, "s"),
+                at_most("longest that one was kept", attack.longest, limit, "s"),
             ]
     return figures
 
 
 def _by_program(rig: Rig, server: Server, how: How, program: str) -> list[Figure]:
     """It ends when all its connections are closed, and is started again until the time is over."""
-    until, runs = time.monotonic() + LONG, 0
+    until, runs, failed = time.monotonic() + LONG, 0, 0
     target = f"http://127.0.0.1:{server.port}{TARGET}"
     counts = ("-c", str(CONNECTIONS), "-r", str(CONNECTIONS), "-p", "5")
     with (rig.folder / "slowhttptest.txt").open("wb") as log:
         while (left := until - time.monotonic()) > 1:
             rig.say(f"{left:.0f} s of slow {how}")
             command = [program, *OPTIONS[how], *counts, "-l", f"{left:.0f}", "-u", target]
-            subprocess.run(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False)
+            said = subprocess.run(
+                command, capture_output=True, stdin=subprocess.DEVNULL, check=True
+            ).stdout
+            log.write(said)
+            failed += ATTACKED.search(said) is None
             runs += 1
-    return [told("runs of slowhttptest", runs), told("connections of each", CONNECTIONS)]
+    return [
+        told("runs of slowhttptest", runs),
+        told("connections of each", CONNECTIONS),
+        none("runs that were no attack", failed),
+    ]
 
 
 def _marks(members: Sequence[Member]) -> list[int]:

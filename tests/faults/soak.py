@@ -11,6 +11,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from e2e.crowd import Crowd, Member
 from e2e.servers import Server
@@ -35,7 +36,8 @@ QUIET = 10.0, 30.0
 
 def run(rig: Rig) -> list[Figure]:
     clients, rate = rig.pick((50, 20), (250, 10))
-    seconds, every = rig.pick((7.7, 1.1), (1800.0, 60.0))
+    # The short form takes as long as each of the faults needs.
+    seconds, every, least = rig.pick((7.7, 1.1, 6), (1800.0, 60.0, 29))
     allow_descriptors(4 * clients)
     server = serve(rig)
     eldest = min(pids(server))
@@ -44,7 +46,7 @@ def run(rig: Rig) -> list[Figure]:
     people = gather(rig, link.address)
     members = follow(people, numbers, clients)
     numbers.start(rate)
-    samples, done = _endure(rig, server, people, members, link, eldest, seconds, every)
+    samples, done = _endure(rig, server, people, members, link, eldest, seconds, every, least)
     finish(people, members, numbers)
     people.wait(lambda: all(m.present for m in members), "all are back", 15)
     grown = slope(samples[int(len(samples) * SETTLED) :])
@@ -71,11 +73,12 @@ def _endure(
     eldest: int,
     seconds: float,
     every: float,
+    least: int,
 ) -> tuple[list[tuple[float, float]], int]:
     """Do one harm after another; return the memory of the eldest over time, and how many."""
     chance, harms = random.Random(5), itertools.cycle(_harms(rig, server, link, eldest))
     begun, done, samples = time.monotonic(), 0, []
-    while (now := time.monotonic() - begun) < seconds:
+    while (now := time.monotonic() - begun) < seconds or done < least:
         if now > (done + 1) * every:
             done += 1
             name, harm = next(harms)
@@ -100,14 +103,14 @@ def _harms(rig: Rig, server: Server, link: Link, eldest: int) -> list[Harm]:
 
     def lock(chance: random.Random) -> None:
         """Another process writes to the file for long."""
-        held = sqlite3.connect(rig.folder / "events.db", isolation_level=None)
-        held.execute("BEGIN IMMEDIATE")
-        rig.pause(LOCKED)
-        held.execute("ROLLBACK")
-        held.close()
+        with closing(sqlite3.connect(rig.folder / "events.db", isolation_level=None)) as held:
+            held.execute("BEGIN IMMEDIATE")
+            rig.pause(LOCKED)
+            held.execute("ROLLBACK")
 
     def churn(chance: random.Random) -> None:
         visitors = Visitors(server.address, rig.pick(50, 500))
+        rig.later(visitors.stop)
         while visitors.busy:
             rig.pause(0.1)
 

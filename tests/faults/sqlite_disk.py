@@ -23,12 +23,14 @@ from e2e.waiting import wait_for
 
 from flask_sse_routes import broker_from_url
 
-from .scenario import Figure, Rig, Scenario, Unavailable, at_least, at_most, exactly, none, told
+from .scenario import Figure, Rig, Scenario, Unavailable, at_most, none, told
 from .workers import pids
 
 PROMISE = "SQLite with a full disk or a read-only file: a clear error, and the service goes on."
 LAST = "the last one"
 SIZE = 20_000
+# How a publish that fails is answered.
+REFUSED = (503, "Service Unavailable")
 # Seconds after which publishing works again.
 BACK = 3.0
 # What mounts: the folder is `$0`, the server's own command follows.
@@ -161,7 +163,7 @@ def read_only(rig: Rig) -> Sequence[Figure]:
     known = [len(follower.events) for follower in service.followers]
     outsider.publish("a", "by somebody who may write")
     wait_for(
-        lambda: all(len(f.events) > n for f, n in zip(service.followers, known, strict=False)),
+        lambda: all(len(f.events) > n for f, n in zip(service.followers, known, strict=True)),
         "streams have what others publish",
     )
     walled.run("mount", "-o", "remount,bind,rw", str(walled.folder))
@@ -182,6 +184,8 @@ def _until_refused(service: Service) -> None:
     for _ in range(200):
         if not service.publish("x" * SIZE):
             break
+    else:
+        raise AssertionError("What cannot be written was stored 200 times.")
     for _ in range(3):
         service.publish("x" * SIZE)
 
@@ -198,8 +202,9 @@ def _figures(walled: Walled, service: Service, why: str, rounds: int) -> list[Fi
     followers = service.followers
     said = walled.server.log.count(why)
     return [
-        exactly("times that nothing could be written", len(service.back_after), rounds),
-        at_least("publishes refused", len(service.refusals), rounds),
+        told("times that nothing could be written", rounds),
+        told("publishes refused", len(service.refusals)),
+        none("refusals that are no 503", sum(each != REFUSED for each in service.refusals)),
         none("refusals whose log does not say why", max(0, len(service.refusals) - said)),
         at_most("publishing is back after", max(service.back_after), BACK, "s"),
         none("streams that were cut", sum(f.connections - 1 for f in followers)),

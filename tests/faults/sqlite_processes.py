@@ -163,7 +163,7 @@ def _figures_of_writers(path: Path, writers: list[Process], log: dict[int, str])
         others += [log.get(seq) for seq in seqs] != [body for body, _ in lines]
         given += seqs
     # Of each process that was killed, one entry was stored and not told, or not told in full.
-    unknown = len(set(log) - set(given)) - 2 * len(writers)
+    unknown = len(set(log) - set(given)) - len(writers)
     return [
         none("ids of another epoch", astray),
         none("ids that did not increase", unordered),

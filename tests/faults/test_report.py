@@ -100,6 +100,10 @@ def breaks(rig: Rig) -> list[Figure]:
     return [none("events lost", 1)]
 
 
+def tells(rig: Rig) -> list[Figure]:
+    return [told("events", 7)]
+
+
 def holds(rig: Rig) -> list[Figure]:
     rig.sample("memory", 1.0)
     return [none("events lost", 0)]
@@ -110,6 +114,7 @@ def holds(rig: Rig) -> list[Figure]:
     [
         (fails, 1, "FAILED: AssertionError: Not within 15 s"),
         (breaks, 1, "! events lost: 1"),
+        (tells, 1, "FAILED: AssertionError: nothing was held to a bound"),
         (lacks, 0, "skipped: a-program-that-is-nowhere is not installed"),
         (holds, 0, "Everything measured was held."),
     ],

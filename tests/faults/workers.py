@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import signal
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import psutil
 from e2e.servers import COMMANDS, Server
 from e2e.waiting import wait_for
 
-from .scenario import Rig
+from .scenario import Figure, Rig, Scenario
 
 WORKERS = 2
 KINDS = ("sseworker", "gevent")
@@ -25,6 +28,20 @@ USUAL = {"FLASK_SSE_HEARTBEAT": 15, "FLASK_SSE_RETRY": 1500, "FLASK_SSE_SEND_TIM
 SPARE = {"greenlets": 4, "threads": 2, "descriptors": 3, "subscriptions": 0, "streams": 0}
 
 Census = dict[int, dict[str, int]]
+
+
+def of_both_kinds(
+    run: Callable[[Rig, str], Sequence[Figure]], **what: Any
+) -> tuple[Scenario, Scenario]:
+    """A scenario with the package's own worker, and its variant with gunicorn's gevent worker."""
+    ours = Scenario(run=functools.partial(run, kind=KINDS[0]), **what)
+    theirs = replace(
+        ours,
+        key=f"{ours.key}-gevent",
+        title=f"{ours.title}, gunicorn's own gevent worker",
+        run=functools.partial(run, kind=KINDS[1]),
+    )
+    return ours, theirs
 
 
 def serve(rig: Rig, *options: str, kind: str = "sseworker", url: str = "", **more: Any) -> Server:
