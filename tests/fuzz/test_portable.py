@@ -7,6 +7,7 @@ client gone at any point; what left is held against what the handler put.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,11 @@ from .effort import play, seldom
 ERROR = b"event: error\nid: ~end\ndata: 1\n\n"
 TERMINAL = ("end", "error")
 HEARTBEAT, SEND_TIMEOUT, LONGEST = 10.0, 25.0, 100.0
+
+
+# How streams have ended in all plays, and what else came about.
+seen: Counter[str] = Counter()
+USUAL = ["completed", "shutdown", "disconnected", "dropped", "heartbeat"]
 
 
 class WouldWaitError(Exception):
@@ -301,6 +307,9 @@ class Portable(RuleBasedStateMachine):
         self.the_place_is_given_back_once()
         self.what_arrives_is_a_prefix()
         outcome = self.stream.outcome
+        seen[str(outcome)] += 1
+        seen["dropped"] += self.stream.dropped
+        seen["heartbeat"] += self.streams.stats().heartbeats
         if outcome == "completed":
             assert self.received.endswith(END)
         elif outcome == "error":
@@ -310,4 +319,6 @@ class Portable(RuleBasedStateMachine):
 
 
 def test_a_stream_on_any_server() -> None:
+    seen.clear()
     play(Portable, 100, 40)
+    assert all(seen[what] for what in USUAL), seen

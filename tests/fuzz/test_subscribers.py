@@ -7,6 +7,7 @@ in order, or a reset that has a reason; never a silent hole.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -24,7 +25,15 @@ from .effort import play
 from .hand_site import HandBroker, position_of
 
 MOST = 6
+# What came about in all plays, by its name.
+seen: Counter[str] = Counter()
 FOLLOWED = [("a",), ("b",), ("a", "b"), ("c", "a"), ("a", "b", "c")]
+
+
+INTERLUDES = ["publish", "die", "take", "leave"]
+# What no run of all plays goes without.
+USUAL = ["message", "ready", "snapshot", "reset", "epoch"]
+USUAL += [f"{what} in a read" for what in INTERLUDES]
 
 
 @dataclass(frozen=True)
@@ -104,11 +113,12 @@ class Subscribers(RuleBasedStateMachine):
         self.life += 1
         self.broker.die()
 
-    @rule(what=st.sampled_from(["publish", "die", "take", "leave"]))
+    @rule(what=st.sampled_from(INTERLUDES))
     def interlude_in_a_read(self, what: str) -> None:
         self.broker.interludes.append(lambda: self._interlude(what))
 
     def _interlude(self, what: str) -> None:
+        seen[f"{what} in a read"] += 1
         if what == "publish":
             self.publish("a", 2)
         elif what == "die":
@@ -210,6 +220,7 @@ class Subscribers(RuleBasedStateMachine):
 
     def _check(self, one: Subscriber, event: Event) -> None:
         at = position_of(event.id)
+        seen[str(event.event)] += 1
         if event.event in ("ready", "snapshot", "reset"):
             self._check_special(one, event, at)
         else:
@@ -224,6 +235,7 @@ class Subscribers(RuleBasedStateMachine):
         before = one.position or one.asked
         if event.event == "reset":
             reason = json.loads(event.data)["reason"]
+            seen[reason] += 1
             assert before is None or reason == self._why(one, before, at), (before, at)
             one.life = self.life if at.epoch == self.broker.newest().epoch else one.life
         else:
@@ -302,20 +314,24 @@ class Subscribers(RuleBasedStateMachine):
 
 
 def test_subscribers_over_their_lives() -> None:
+    seen.clear()
     play(Subscribers, 100, 50)
+    assert all(seen[what] > 10 for what in USUAL), seen
 
 
 def test_what_comes_while_a_stream_opens_comes_after_its_first_position() -> None:
     """The tail has read on between the newest position and the ring that begins there."""
     machine = Subscribers()
-    machine.begin(1000)
-    machine._open(("b",), None, filtered=False, snapshot=False)
 
     def meanwhile() -> None:
         machine.publish("a", 2)
         machine.tail()
 
-    for snapshot in (False, True):
-        machine.broker.interludes.append(meanwhile)
-        machine._open(("a",), None, filtered=False, snapshot=snapshot)
-    machine.teardown()
+    try:
+        machine.begin(1000)
+        machine._open(("b",), None, filtered=False, snapshot=False)
+        for snapshot in (False, True):
+            machine.broker.interludes.append(meanwhile)
+            machine._open(("a",), None, filtered=False, snapshot=snapshot)
+    finally:
+        machine.teardown()
