@@ -237,7 +237,7 @@ class Subscribers(RuleBasedStateMachine):
             reason = json.loads(event.data)["reason"]
             seen[reason] += 1
             assert before is None or reason == self._why(one, before, at), (before, at)
-            one.life = self.life if at.epoch == self.broker.newest().epoch else one.life
+            one.life = self.life if at.epoch == self.broker.epoch else one.life
         else:
             is_reset = bool(one.events) and one.events[-1].event == "reset"
             assert before is None or is_reset, "one that has a position is not told another"
