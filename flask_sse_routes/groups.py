@@ -43,6 +43,9 @@ class Group:
         self.sent_at = 0.0
         self._offload = offload
         self._members: dict[Connection, Write] = {}
+        # The members in a row, and how to write to each, until there are others: to make these
+        # touches every member, and among thousands each of them is far away.
+        self._rows: tuple[list[Connection], list[Write]] | None = None
         # While a portion is being sent: to whom, up to where in that row it has got, and the
         # position of those behind.
         self._row: list[Connection] = []
@@ -63,6 +66,7 @@ class Group:
             self.hub.register(self)
             self.hub.unfollow(source)
         self._members[connection] = connection.write
+        self._rows = None
         connection.enter(self)
 
     def release(self, connection: Connection) -> None:
@@ -76,6 +80,7 @@ class Group:
     def _release(self, connection: Connection, index: int) -> None:
         """`index`: its place in the row, -1 if it is not in there."""
         del self._members[connection]
+        self._rows = None
         connection.leave()
         waits = index >= self._next
         if waits:
@@ -122,7 +127,9 @@ class Group:
 
     def _send(self, data: bytes) -> None:
         count = len(self._members)
-        self._row, self._writes = list(self._members), list(self._members.values())
+        if self._rows is None:
+            self._rows = list(self._members), list(self._members.values())
+        self._row, self._writes = self._rows
         try:
             for start in range(0, count, BATCH):
                 self.sent_at = clock.now()

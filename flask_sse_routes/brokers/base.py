@@ -140,6 +140,8 @@ class Broker(ABC):
         so is the merged log. It is cut by `PAGE_BYTES` as well, after its first entry.
         """
         batches = {channel: self.read(channel, after, limit) for channel in channels}
+        if len(batches) == 1:
+            return alone(*batches.popitem(), after, limit)
         return merge(batches, after, limit)
 
 
@@ -159,6 +161,15 @@ def merge(batches: dict[str, Batch], after: int, limit: int) -> Merged:
     trimmed = {c: b.trimmed for c, b in batches.items() if b.trimmed > after}
     newest = min(batch.newest for batch in batches.values())
     return Merged(epochs.pop(), entries, until, newest, trimmed)
+
+
+def alone(channel: str, batch: Batch, after: int, limit: int) -> Merged:
+    """Return a single batch as `merge` would, which most polls come to."""
+    entries = list(page(batch.entries))
+    cut = len(entries) < len(batch.entries) or len(entries) >= limit
+    trimmed = {channel: batch.trimmed} if batch.trimmed > after else {}
+    until = entries[-1].seq if cut else batch.newest
+    return Merged(batch.epoch, entries, until, batch.newest, trimmed)
 
 
 def page(entries: Iterable[Entry]) -> Iterator[Entry]:

@@ -155,6 +155,8 @@ class MemoryBroker(Broker):
         if not wanted:
             return Merged(log.epoch, [], newest, newest, {})
         merged = super().poll(wanted, after, limit)
+        if merged.newest == newest:
+            return merged
         # What was appended since may be on a channel that was not looked at.
         entries = [entry for entry in merged.entries if entry.seq <= newest]
         return merged._replace(entries=entries, until=min(merged.until, newest), newest=newest)
