@@ -57,10 +57,12 @@ def problem_response(app: Flask, error: HTTPException) -> Any:
         return error
     response = error.get_response(request.environ)
     error_id = request.environ.pop(LOGGED, None)
-    if error_id is None:
+    original = getattr(error, "original_exception", None)
+    # An app may log what it has caught, and answer with something else.
+    if error_id is None or original is None:
         document = problem_of(app, error, f"{request.method} {request.path}")
     else:
-        document = _generic(app, getattr(error, "original_exception", error), error_id)
+        document = _generic(app, original, error_id)
     response.set_data(app.json.dumps(document))
     response.content_type = PROBLEM_TYPE
     return response
@@ -123,15 +125,17 @@ def _log_on_one_line(app: Flask, is_ours: Callable[[], bool]) -> None:
     if getattr(usual, "__func__", None) is not Flask.log_exception:
         return
 
-    def log_exception(*arguments: Any) -> None:  # Flask 3.2 has one more before the last
-        error = arguments[-1][1]
+    def log_exception(*arguments: Any, **named: Any) -> None:
+        # Flask 3.2 has one more before the last.
+        exc_info = named["exc_info"] if "exc_info" in named else arguments[-1]
+        error = exc_info[1]
         if error is None or not is_ours():
-            usual(*arguments)
+            usual(*arguments, **named)
             return
         request.environ[LOGGED] = error_id = uuid.uuid4().hex
         log.error("%s %s failed, error_id %s", request.method, request.path, error_id, error=error)
 
-    app.log_exception = log_exception  # type: ignore[assignment, method-assign]
+    app.log_exception = log_exception  # type: ignore[method-assign]
 
 
 def _unexpected(

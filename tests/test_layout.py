@@ -349,6 +349,25 @@ def test_public_names_are_found_where_they_are_defined() -> None:
         flask_sse_routes.route  # noqa: B018  # the look is the test
 
 
+def test_type_checkers_find_names_that_are_not_there(tmp_path: Path) -> None:
+    """A module whose `__getattr__` they see has every name for them."""
+    late = {NAME: "Event", f"{NAME}.testing": "no_sse_leaks", f"{NAME}.gunicorn": "SSEWorker"}
+    use = tmp_path / "use.py"
+    use.write_text("".join(f"from {module} import {late[module]}, Misspelt\n" for module in late))
+    options = ["--config-file=", f"--cache-dir={tmp_path}", "--follow-imports=skip"]
+    files = [str(MODULES[module]) for module in late]
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *files, str(use)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    faults = [line for line in run.stdout.splitlines() if " error: " in line]
+    assert len(faults) == len(late), run.stdout + run.stderr
+    assert all('no attribute "Misspelt"' in line for line in faults)
+
+
 @pytest.mark.parametrize("module", ["", ".pytest_plugin", ".gunicorn.drain", ".gunicorn.worker"])
 def test_arbiter_and_pytest_import_no_flask(module: str) -> None:
     program = f"import sys, {NAME}{module}; print({{'flask', 'pydantic'}} & sys.modules.keys())"

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["SSEWorker", "child_exit", "post_worker_init"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "SSEWorker":
-        from .worker import SSEWorker
+if not TYPE_CHECKING:  # to a type checker every name would be there, misspelt ones, too
 
-        return SSEWorker
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "SSEWorker":
+            from .worker import SSEWorker
+
+            return SSEWorker
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ once. As a pytest plugin the kit has the fixtures `sse_client`, `sse_server`, `s
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .client import StreamClient, sse_client
 from .failures import StreamEnded, StreamTimeout, UnexpectedEvent
@@ -17,6 +17,9 @@ from .hand_clock import FakeClock, fake_clock
 from .leaks import PATIENCE, no_leaks
 from .server import StreamServer, sse_server
 from .stream import TestStream
+
+if TYPE_CHECKING:
+    from ..pytest_plugin import no_sse_leaks as no_sse_leaks
 
 __all__ = [
     "PATIENCE",
@@ -34,10 +37,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import the fixture when it is asked for, so that the rest works without pytest."""
-    if name == "no_sse_leaks":
-        from ..pytest_plugin import no_sse_leaks
+if not TYPE_CHECKING:  # to a type checker every name would be there, misspelt ones, too
 
-        return no_sse_leaks
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """Import the fixture when it is asked for, so that the rest works without pytest."""
+        if name == "no_sse_leaks":
+            from ..pytest_plugin import no_sse_leaks
+
+            return no_sse_leaks
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

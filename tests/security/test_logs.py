@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,29 @@ def test_an_app_that_logs_in_its_own_way_keeps_it(caplog: Any) -> None:
     (record,) = caplog.records
     assert sent["error_id"] in record.getMessage()
     assert "Traceback" not in record.getMessage()
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_what_an_app_has_caught_and_logged_is_not_what_it_answers(
+    make_app: Any, caplog: Any, by_name: bool
+) -> None:
+    def away() -> Any:
+        try:
+            return fail_at_once(FORGED)
+        except ValueError:
+            caught = sys.exc_info()
+            if by_name:
+                current_app.log_exception(exc_info=caught)
+            else:
+                current_app.log_exception(caught)
+            abort(409, "later")
+
+    response = make_app({"away": define_route(away)}).test_client().get("/api/away")
+    assert response.status_code == 409
+    sent = json.loads(response.text)
+    assert (sent["status"], sent["detail"]) == (409, "later")
+    (record,) = caplog.records
+    assert is_one_line(logging.Formatter().format(record))
 
 
 def test_teardown_functions_see_what_failed(make_app: Any) -> None:
