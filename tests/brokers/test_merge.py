@@ -28,3 +28,13 @@ def test_what_is_cut_is_known_up_to_its_last_entry() -> None:
     batch = Batch("e", entries, 0, 12)
     assert base.alone("news", batch, 5, 2) == Merged("e", entries, 8, 12, {})
     assert base.alone("news", batch, 5, 3) == Merged("e", entries, 12, 12, {})
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 10])
+def test_entries_that_came_after_the_newest_was_read_wait(limit: int) -> None:
+    """Or they would be sent again: the next poll begins at `until`."""
+    entries = [Entry(seq, "news", b"x") for seq in (6, 7, 8)][:limit]
+    batch = Batch("e", entries, 0, 7)
+    alone = base.alone("news", batch, 5, limit)
+    assert alone == base.merge({"news": batch}, 5, limit)
+    assert all(entry.seq <= alone.until for entry in alone.entries)
