@@ -1,7 +1,8 @@
 """Fixtures of the in-process tests: apps made of routes, raw WSGI calls, and the leak check.
 
 A test marked `gevent` runs only in a process that gevent has patched, one marked `threads` only
-in one that it has not; `test_gevent.py` starts the patched one.
+in one that it has not, for example because all it looks at happens in processes of its own;
+`test_gevent.py` starts the patched one.
 """
 
 from __future__ import annotations
@@ -42,13 +43,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
-
-
-def pytest_collection_finish() -> None:
-    """Under gevent the leak check looks through all objects: not through those of imports."""
-    if cooperative():
-        gc.collect()
-        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from gevent import monkey; monkey.patch_all()
 import sys, pytest
 sys.exit(pytest.main(sys.argv[1:]))
 """
-# Hypothesis is not used by these modules, and its plugin takes frozen objects for collectable.
+# Hypothesis is not used by these modules.
 OPTIONS = ("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
 

@@ -105,6 +105,7 @@ def test_one_object_per_process() -> None:
     assert made == [os.getpid()]
 
 
+@pytest.mark.threads
 def test_a_fork_starts_afresh() -> None:
     code = (
         "import os, sys\n"
@@ -118,6 +119,7 @@ def test_a_fork_starts_afresh() -> None:
     assert done.returncode == 3
 
 
+@pytest.mark.threads
 def test_cooperative_means_patched_and_not_imported() -> None:
     code = (
         "import gevent, sys; from flask_sse_routes.concurrency import cooperative;"

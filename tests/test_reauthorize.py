@@ -40,9 +40,12 @@ from flask_sse_routes import (
 )
 from flask_sse_routes.extension import runtime_of, this_app
 from flask_sse_routes.hooks import Hook
+from flask_sse_routes.kinds import opening
+from flask_sse_routes.kinds.reauthorizing import Reauthorizer
 from flask_sse_routes.testing import TestStream, sse_client
 
-OFTEN = 0.1
+# What routes say, the shortest there is, and what it stands for in most tests (seconds).
+SHORTEST, OFTEN = 0.1, 0.025
 Ask = Callable[[Context], Any]
 
 
@@ -83,7 +86,17 @@ class Door:
 
 
 def sse(handler: Any, *hooks: Hook, **options: Any) -> Any:
-    return define_route(handler, kind="sse", hooks=hooks, **({"reauthorize": OFTEN} | options))
+    return define_route(handler, kind="sse", hooks=hooks, **({"reauthorize": SHORTEST} | options))
+
+
+@pytest.fixture(autouse=True)
+def time_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens at each turn is looked at, and not how long one takes."""
+
+    def make(call: Any, ctx: Context, stream: Any, seconds: float) -> Reauthorizer:
+        return Reauthorizer(call, ctx, stream, seconds * OFTEN / SHORTEST)
+
+    monkeypatch.setattr(opening, "Reauthorizer", make)
 
 
 def open_it(app: Flask, **options: Any) -> TestStream:
@@ -118,14 +131,17 @@ def check_sent_away(stream: TestStream) -> None:
 # --- asking
 
 
-def test_the_hooks_are_asked_again_and_again(make_app: Any, handler: Any, eventually: Any) -> None:
+def test_the_hooks_are_asked_again_and_again(
+    make_app: Any, handler: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "Reauthorizer", Reauthorizer)
     door = Door()
     app = make_app({"it": sse(handler, door.hook)})
     with open_it(app):
         assert door.asked == 1
         begun = time.monotonic()
         eventually(lambda: door.asked >= 4)
-        assert time.monotonic() - begun >= 3 * OFTEN * 0.9
+        assert time.monotonic() - begun >= 3 * SHORTEST * 0.9
         assert ended(app) == {}
     eventually(lambda: ended(app) == {"disconnected": 1})
     assert len({id(ctx) for ctx in door.contexts}) == door.asked
@@ -686,7 +702,7 @@ def test_a_slow_hook_does_not_hold_up_events(make_app: Any, eventually: Any) -> 
     app = make_app({"it": sse(count_on, gate.hook)})
     with open_it(app) as stream:
         assert gate.entered.wait(10)
-        for _ in range(20):  # 0.4 s, several times its turn
+        for _ in range(6):  # 0.12 s, several times its turn
             stream.next()
         assert (gate.asked, gate.most) == (2, 1), "it does not overlap with itself"
         gate.opened.set()
@@ -750,7 +766,7 @@ def test_nothing_is_asked_after_the_stream_has_ended(
     make_app: Any, handler: Any, eventually: Any, end: Any
 ) -> None:
     visits, clock = Visits(), Door()
-    duration = 0.35 if end is run_out else None
+    duration = 0.2 if end is run_out else None
     routes = {
         "it": sse(handler, visits.hooks["phases"], max_duration=duration),
         "clock": sse(handler, clock.hook),

@@ -215,6 +215,18 @@ def test_a_leaked_thread_or_greenlet_fails() -> None:
         thread.join()
 
 
+@pytest.mark.gevent
+def test_a_leaked_greenlet_fails() -> None:
+    import gevent
+
+    gate, spawned = threading.Event(), []
+    try:
+        assert "Left behind: <Greenlet" in leak(lambda: spawned.append(gevent.spawn(gate.wait)))
+    finally:
+        gate.set()
+        gevent.joinall(spawned)
+
+
 @pytest.mark.parametrize("kind", ["app_context", "test_request_context"])
 def test_a_leaked_context_fails(app: Flask, kind: str) -> None:
     context = getattr(app, kind)()
@@ -242,6 +254,7 @@ def test_leaks_a_context(no_sse_leaks):
 """
 
 
+@pytest.mark.threads
 def test_the_fixture_is_imported_into_a_conftest(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(
         "import flask_sse_routes.testing as tools\n"
@@ -263,6 +276,7 @@ def test_the_fixture_is_imported_into_a_conftest(tmp_path: Path) -> None:
     assert "context is still pushed" in done.stdout
 
 
+@pytest.mark.threads
 def test_without_pytest_the_tools_can_be_imported() -> None:
     code = (
         "import sys; sys.modules['pytest'] = None; import flask_sse_routes.testing as tools;"

@@ -6,10 +6,10 @@ Floor 3. Streams, tasks, threads and Flask's contexts; what is on its way out ge
 from __future__ import annotations
 
 import contextlib
-import gc
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -22,6 +22,9 @@ from .server_side import open_streams
 SERVICES = ("sse-clock", "sse-watch", "sse-drain", "sse-tail")
 # A test's streams get this long to end by themselves (seconds).
 PATIENCE = 5.0
+
+# Greenlets that were started since the first check, by their `id`; none is kept alive here.
+_started: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 
 @contextlib.contextmanager
@@ -70,6 +73,12 @@ def _greenlets() -> set[Any]:
     gevent = sys.modules.get("gevent")
     if gevent is None or not concurrency.cooperative():
         return set()
-    # By type: `isinstance` would follow a weak proxy whose object is gone.
-    found = (each for each in gc.get_objects() if issubclass(type(each), gevent.Greenlet))
+    # The same callback counts once, however often it is added; it stays, because taking one out
+    # while a greenlet of another thread starts would fail that start.
+    gevent.Greenlet.add_spawn_callback(_note)
+    found = (reference() for reference in _started.valuerefs())
     return {each for each in found if each and not each.name.startswith(SERVICES)}
+
+
+def _note(greenlet: Any) -> None:
+    _started[id(greenlet)] = greenlet

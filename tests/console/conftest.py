@@ -47,12 +47,17 @@ def start_own_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cons
 
 @pytest.fixture(name="visitor")
 def make_visitor(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[NewVisitor]:
-    """Make visitors, each with a session of its own: `visitor(console=..., viewport=...)`."""
+    """Make visitors, each with a session of its own: `visitor(console=..., viewport=...)`.
+
+    Their pages move little: without a graphics card every picture of a chart costs the processor,
+    and every tab of a headless browser is in front. Where motion matters they have `MOTION`.
+    """
     visitors: list[Visitor] = []
 
     def make(console: Console | None = None, **options: object) -> Visitor:
         console = console or request.getfixturevalue("console")
-        settings = {"viewport": {"width": 1280, "height": 900}, **options}
+        settings = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+        settings |= options
         context = chromium.new_context(**settings)  # type: ignore[arg-type]  # checked there
         visitors.append(Visitor(context, console))
         return visitors[-1]

@@ -12,7 +12,7 @@ from e2e.waiting import wait_for
 from playwright.sync_api import Locator, Page, expect
 
 from .consoles import Console
-from .visitors import NewVisitor
+from .visitors import MOTION, NewVisitor
 
 MIB = 1024 * 1024
 # What stands where no value has come yet.
@@ -67,7 +67,7 @@ def is_blank(page: Page, name: str) -> bool:
 
 @pytest.fixture(name="page")
 def open_page(visitor: NewVisitor) -> Page:
-    session = visitor()
+    session = visitor(**MOTION)
     # What the browser advises who looks at a canvas as these tests do.
     session.expects("willReadFrequently")
     page = session.open("/dashboard")

@@ -13,12 +13,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from .consoles import Console
-from .visitors import DANGER, NewVisitor, is_untouched, pill
+from .visitors import DANGER, MOTION, NewVisitor, is_untouched, pill
 
 FORMS: dict[str, dict[str, Any]] = {
-    "desktop": {"viewport": {"width": 1280, "height": 900}},
-    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "desktop": {**MOTION, "viewport": {"width": 1280, "height": 900}},
+    "dark": {**MOTION, "viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
     "phone": {
+        **MOTION,
         "viewport": {"width": 390, "height": 844},
         "device_scale_factor": 2,
         "is_mobile": True,

@@ -14,7 +14,7 @@ from app.scores.fixtures import matches
 from flask_sse_routes import broker_from_url
 
 from .consoles import Console
-from .visitors import DANGER, NewVisitor
+from .visitors import DANGER, MOTION, NewVisitor
 
 
 class League:
@@ -56,7 +56,7 @@ def ranked(page: Page) -> list[str]:
 def test_scores_make_a_table_that_every_tab_and_reload_shows(
     own_console: Console, visitor: NewVisitor, league: League
 ) -> None:
-    session = visitor(console=own_console)
+    session = visitor(console=own_console, **MOTION)
     page = session.open("/scores")
     expect(page.locator("#season [data-figure=played]")).to_have_text("0")
     for _ in range(6):

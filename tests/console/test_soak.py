@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
 from .consoles import Console
-from .visitors import NewVisitor, pill
+from .visitors import MOTION, NewVisitor, pill
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +37,12 @@ class Plan(NamedTuple):
 
 
 # Lines and notifications per second; so many of each fill what a page keeps.
-LINES, NOTES = 50, 5
+LINES, NOTES = (50, 5) if IS_LONG else (100, 10)
 FULL_LOG, FULL_LIST = 2500, 1100
 STEADY = ("/dashboard", "/prices", "/", "/logs?file={log}&level=INFO")
-# Within half a minute a browser still compiles and caches, and a season is not over.
-PLAN = Plan(180, 1800, 20, 3, (*STEADY, "/scores")) if IS_LONG else Plan(10, 25, 1, 1, STEADY)
+# Within a quarter of a minute a browser still compiles and caches, and a season is not over; as
+# much as in twice the time at the rate of the long form is sent.
+PLAN = Plan(180, 1800, 20, 3, (*STEADY, "/scores")) if IS_LONG else Plan(6, 13, 0.5, 1, STEADY)
 
 
 class Sample(NamedTuple):
@@ -144,7 +145,7 @@ def grown(samples: list[Sample], take: Callable[[Sample], Mapping[Any, float]]) 
 
 @pytest.fixture(name="tabs")
 def open_tabs(own_console: Console, visitor: NewVisitor) -> list[Tab]:
-    session = visitor(console=own_console)
+    session = visitor(console=own_console, **MOTION)
     return [Tab(session.open(path.format(log=own_console.log_file))) for path in PLAN.paths]
 
 

@@ -20,6 +20,9 @@ addEventListener("securitypolicyviolation", (event) => {
 DANGER = "<img src=x onerror=document.title='gone'></script><script>document.title='gone'</script>"
 PASSWORDS = {"alice": "alice-buys", "bob": "bob-buys-too", "olga": "olga-ships"}
 
+# How a browser is that shows what moves.
+MOTION = {"reduced_motion": "no-preference"}
+
 NewVisitor = Callable[..., "Visitor"]
 
 

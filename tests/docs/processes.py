@@ -35,7 +35,7 @@ class Processes:
 
     def stop(self) -> None:
         for command in self._started:
-            command.stop()
+            command.kill()
         python = self._named.get("python")
         if isinstance(python, PythonBlocks):
             python.stop()
@@ -141,7 +141,7 @@ class Processes:
     def _serve(self, block: Block, text: str, expected: Expected, name: str) -> None:
         port = servers.port_of(text, self._ports)
         if port in self._servers:
-            self._servers[port].stop()
+            self._servers[port].interrupt()
         command = self._start(text, background=True)
         self._servers[port] = self._named[name] = command
 

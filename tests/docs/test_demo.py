@@ -43,7 +43,7 @@ def running(text: str, folder: Path, variables: dict[str, str]) -> Iterator[Comm
     try:
         yield command
     finally:
-        command.stop()
+        command.kill()
 
 
 def status_of(port: str) -> int:

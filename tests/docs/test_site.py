@@ -127,7 +127,7 @@ def reading(site: Path, tmp_path: Path, chromium: Browser) -> Iterator[Reading]:
         yield Reading(f"http://127.0.0.1:{ports.used(8000)}", context.new_page())
     finally:
         context.close()
-        server.stop()
+        server.kill()
 
 
 def search_for_resuming(page: Page) -> Locator:

@@ -30,8 +30,8 @@ HERE = Path(__file__).parent
 PATHS = [HERE.parents[1], HERE.parent]
 HEARTBEAT = 1.5
 SECRET = "of the shop"
-# Doctors at once: fewer than one process of the server lets in.
-AT_ONCE = 6
+# Doctors at once: fewer than one process of the shop lets in.
+AT_ONCE = 12
 
 NGINX = """\
 {user}

@@ -6,8 +6,18 @@ from typing import Any
 
 from flask import Flask
 
-from flask_sse_routes import Context, RouteBlueprint, SSERoutes, Subscription, define_route
+from flask_sse_routes import (
+    Context,
+    RouteBlueprint,
+    SSERoutes,
+    Subscription,
+    define_route,
+    diagnosis,
+)
 from flask_sse_routes.cli import sse_cli
+
+# More doctors at once than a shop has: most of their time they wait.
+diagnosis.MOST = 24
 
 sse = SSERoutes()
 
