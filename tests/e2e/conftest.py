@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from .crowd import Crowd
 from .publisher import Publisher
 from .servers import Server
+from .together import AtOnce, Outcome
 
 SERVERS = ("flask", "gevent", "gthread", "pywsgi", "sseworker")
 
@@ -21,11 +23,13 @@ SERVERS = ("flask", "gevent", "gthread", "pywsgi", "sseworker")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Server]]:
     """Start each kind of server once, when the first test asks for it."""
     running: dict[str, Server] = {}
+    locks: dict[str, threading.Lock] = {}
 
     def get(kind: str) -> Server:
-        if kind not in running:
-            running[kind] = Server(kind, tmp_path_factory.mktemp(kind))
-        return running[kind]
+        with locks.setdefault(kind, threading.Lock()):  # several kinds may start at once
+            if kind not in running:
+                running[kind] = Server(kind, tmp_path_factory.mktemp(kind))
+            return running[kind]
 
     yield get
     for server in running.values():
@@ -56,6 +60,23 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., S
     yield start
     for server in running:
         server.kill()
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, Outcome]:
+    """What came of the tests that are played at once, by their ids."""
+    return {}
+
+
+@pytest.fixture
+def at_once(
+    request: pytest.FixtureRequest,
+    outcomes: dict[str, Outcome],
+    shared: Callable[[str], Server],
+    launch: Callable[..., Server],
+) -> AtOnce:
+    """Play the scenario of a test with all its parameters at the same time."""
+    return AtOnce(request.node, outcomes, shared, launch)
 
 
 @pytest.fixture

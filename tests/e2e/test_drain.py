@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
 
 import pytest
 
 from .client import Stream
 from .servers import GRACEFUL_TIMEOUT, RETRY, Server
+from .together import AtOnce
 from .waiting import wait_for
 
 WORKERS = pytest.mark.parametrize("kind", ["gevent", "gthread", "sseworker"])
@@ -41,9 +41,7 @@ def open_ticker(server: Server, key: str) -> Stream:
     return stream
 
 
-@WORKERS
-def test_sigterm(launch: Callable[..., Server], key: str, kind: str) -> None:
-    server = launch(kind)
+def is_terminated(server: Server, key: str) -> None:
     pid = server.worker()
     ticking = open_ticker(server, f"{key}-ticking")
     waiting = server.open("sleeper", f"{key}-waiting", how="ctx", seconds=60)
@@ -72,8 +70,11 @@ def test_sigterm(launch: Callable[..., Server], key: str, kind: str) -> None:
 
 
 @WORKERS
-def test_reload(launch: Callable[..., Server], key: str, kind: str) -> None:
-    server = launch(kind)
+def test_sigterm(at_once: AtOnce, kind: str) -> None:
+    at_once.alone(is_terminated, kind=kind)
+
+
+def reloads(server: Server, key: str) -> None:
     pid = server.worker()
     streams = {f"{key}-{n}": open_ticker(server, f"{key}-{n}") for n in range(3)}
     server.signal(signal.SIGHUP)
@@ -93,8 +94,11 @@ def test_reload(launch: Callable[..., Server], key: str, kind: str) -> None:
 
 
 @WORKERS
-def test_max_requests(launch: Callable[..., Server], key: str, kind: str) -> None:
-    server = launch(kind, "--max-requests", "20")
+def test_reload(at_once: AtOnce, kind: str) -> None:
+    at_once.alone(reloads, kind=kind)
+
+
+def has_had_enough_requests(server: Server, key: str) -> None:
     pid = server.worker()
     stream = open_ticker(server, key)
     for _ in range(20):
@@ -106,10 +110,13 @@ def test_max_requests(launch: Callable[..., Server], key: str, kind: str) -> Non
     server.settle()
 
 
-@pytest.mark.parametrize("kind", ["flask", "gevent", "gthread", "sseworker"])
-def test_interrupt(launch: Callable[..., Server], key: str, kind: str) -> None:
+@WORKERS
+def test_max_requests(at_once: AtOnce, kind: str) -> None:
+    at_once.alone(has_had_enough_requests, "--max-requests", "20", kind=kind)
+
+
+def is_interrupted(server: Server, key: str) -> None:
     """Ctrl-C in the terminal; gunicorn takes it for a wish to end at once."""
-    server = launch(kind)
     pid = server.worker()
     ticking = open_ticker(server, f"{key}-ticking")
     waiting = server.open("sleeper", f"{key}-waiting", how="ctx", seconds=60)
@@ -123,14 +130,13 @@ def test_interrupt(launch: Callable[..., Server], key: str, kind: str) -> None:
     server.check()
 
 
-@pytest.mark.parametrize(
-    ("kind", "number"), [("gthread", signal.SIGTERM), ("flask", signal.SIGINT)]
-)
-def test_handler_that_cannot_be_interrupted(
-    launch: Callable[..., Server], key: str, kind: str, number: signal.Signals
-) -> None:
+@pytest.mark.parametrize("kind", ["flask", "gevent", "gthread", "sseworker"])
+def test_interrupt(at_once: AtOnce, kind: str) -> None:
+    at_once.alone(is_interrupted, kind=kind)
+
+
+def sleeps_on(server: Server, key: str, number: signal.Signals) -> None:
     """A thread that sleeps on holds up neither its client nor the end of the process."""
-    server = launch(kind)
     stream = server.open("sleeper", key, how="time", seconds=60)
     stream.next()
     server.signal(number)
@@ -140,6 +146,15 @@ def test_handler_that_cannot_be_interrupted(
     server.wait(GRACEFUL_TIMEOUT + 2)
     assert time.monotonic() - told < GRACEFUL_TIMEOUT + 4
     assert len(server.journal.entries(key, "cleanup")) <= 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"), [("gthread", signal.SIGTERM), ("flask", signal.SIGINT)]
+)
+def test_handler_that_cannot_be_interrupted(
+    at_once: AtOnce, kind: str, number: signal.Signals
+) -> None:
+    at_once.alone(sleeps_on, kind=kind, number=number)
 
 
 def alive(pid: int) -> bool:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import statistics
+from functools import partial
 from itertools import pairwise
 
 import pytest
 
 from .client import Stream
+from .conftest import SERVERS
 from .servers import HEARTBEAT, Server
+from .together import AtOnce
 from .waiting import wait_for
 
-GEVENT = pytest.mark.parametrize("server", ["gevent", "pywsgi", "sseworker"], indirect=True)
-THREADS = pytest.mark.parametrize("server", ["flask", "gthread"], indirect=True)
+ALL = pytest.mark.parametrize("kind", SERVERS)
+GEVENT = pytest.mark.parametrize("kind", ["gevent", "pywsgi", "sseworker"])
+THREADS = pytest.mark.parametrize("kind", ["flask", "gthread"])
 
 
 def gaps(stream: Stream) -> list[float]:
@@ -26,46 +30,58 @@ def check_rhythm(stream: Stream, count: int) -> None:
     assert max(gaps(stream)) <= HEARTBEAT * 2, gaps(stream)
 
 
-def test_handler_that_waits_with_ctx(server: Server, key: str) -> None:
-    stream = server.open("sleeper", key, how="ctx", seconds=60)
+def sleeps(server: Server, key: str, how: str, seconds: float) -> Stream:
+    stream = server.open("sleeper", key, how=how, seconds=seconds)
     assert stream.next().json == "asleep"
     check_rhythm(stream, 5)
     assert not server.journal.entries(key, "finally")
+    return stream
+
+
+@ALL
+def test_handler_that_waits_with_ctx(at_once: AtOnce, kind: str) -> None:
+    at_once(partial(sleeps, how="ctx", seconds=60), kind=kind)
 
 
 @GEVENT
-def test_handler_that_sleeps_in_a_greenlet(server: Server, key: str) -> None:
-    stream = server.open("sleeper", key, how="time", seconds=60)
-    assert stream.next().json == "asleep"
-    check_rhythm(stream, 5)
-    assert not server.journal.entries(key, "finally")
+def test_handler_that_sleeps_in_a_greenlet(at_once: AtOnce, kind: str) -> None:
+    at_once(partial(sleeps, how="time", seconds=60), kind=kind)
 
 
-@THREADS
-def test_handler_that_sleeps_in_a_thread(server: Server, key: str) -> None:
-    stream = server.open("sleeper", key, how="time", seconds=3)
-    assert stream.next().json == "asleep"
-    check_rhythm(stream, 5)
-    assert not server.journal.entries(key, "finally")
+def sleeps_in_a_thread(server: Server, key: str) -> None:
+    stream = sleeps(server, key, "time", 3)
     assert stream.next().json == "awake"
 
 
-def test_silence_before_the_first_event(server: Server, key: str) -> None:
+@THREADS
+def test_handler_that_sleeps_in_a_thread(at_once: AtOnce, kind: str) -> None:
+    at_once(sleeps_in_a_thread, kind=kind)
+
+
+def is_silent(server: Server, key: str) -> None:
     stream = server.open("sleeper", key, how="ctx", seconds=60, first=False)
     check_rhythm(stream, 3)
     assert not stream.events
 
 
-def test_events_are_as_good_as_heartbeats(server: Server, key: str) -> None:
+@ALL
+def test_silence_before_the_first_event(at_once: AtOnce, kind: str) -> None:
+    at_once(is_silent, kind=kind)
+
+
+def ticks(server: Server, key: str) -> None:
     stream = server.open("ticker", key, every=HEARTBEAT / 4)
     for _ in range(12):
         stream.next()
     assert not stream.heartbeats
 
 
-@GEVENT
-@pytest.mark.parametrize(("how", "seconds"), [("python", 5.0), ("c", 2.5)])
-def test_computing_aside_delays_nobody(server: Server, key: str, how: str, seconds: float) -> None:
+@ALL
+def test_events_are_as_good_as_heartbeats(at_once: AtOnce, kind: str) -> None:
+    at_once(ticks, kind=kind)
+
+
+def computes_aside(server: Server, key: str, how: str, seconds: float) -> None:
     other = server.open("sleeper", f"{key}-other", how="time")
     other.next()
     computing = server.open("crunch", key, how=how, seconds=seconds, aside=True)
@@ -79,12 +95,24 @@ def test_computing_aside_delays_nobody(server: Server, key: str, how: str, secon
 
 
 @GEVENT
-def test_hub_that_stands_still_is_named(server: Server, key: str) -> None:
+@pytest.mark.parametrize(("how", "seconds"), [("python", 5.0), ("c", 2.5)])
+def test_computing_aside_delays_nobody(
+    at_once: AtOnce, kind: str, how: str, seconds: float
+) -> None:
+    at_once(partial(computes_aside, how=how, seconds=seconds), kind=kind)
+
+
+def stands_still(server: Server, key: str) -> None:
     before = len(server.log)
     server.open("crunch", key, how="python", seconds=2.5, aside=False).read_to_end()
     said = wait_for(lambda: stall_reports(server.log[before:]), "the hub's stall in the log")
     assert "in crunch" in said[0]
     assert "ctx.run" in said[0]
+
+
+@GEVENT
+def test_hub_that_stands_still_is_named(at_once: AtOnce, kind: str) -> None:
+    at_once(stands_still, kind=kind)
 
 
 def stall_reports(log: str) -> list[str]:
