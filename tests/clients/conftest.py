@@ -50,6 +50,19 @@ def node_modules() -> Callable[[str], Path]:
     return find
 
 
+@pytest.fixture(scope="session")
+def no_authorities(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder of certificates."""
+    return tmp_path_factory.mktemp("authorities")
+
+
+@pytest.fixture(autouse=True)
+def without_authorities(monkeypatch: pytest.MonkeyPatch, no_authorities: Path) -> None:
+    """Have no Python client read the authorities of the web, which takes longer than most tests."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(no_authorities))
+
+
 @pytest.fixture
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Serving]]:
     """Start servers: `serve("clients.shop:app", worker="gevent", settings={"SSE_RETRY": 100})`."""
