@@ -25,9 +25,11 @@ from .conftest import NODE_MODULES, missing
 from .serving import Serving
 
 LINT = NODE_MODULES.parent / "lint_openapi.mjs"
-# An endless stream is left after so many events, or seconds.
+# An endless stream is left after so many events, or seconds; operations are tried side by side,
+# since most of the time goes into waiting for those.
 SCHEMATHESIS = "max-stream-events = 1\n"
 STREAM_SECONDS = "3"
+SIDE_BY_SIDE = "4"
 START = "import sys; from schemathesis.cli import schemathesis; sys.exit(schemathesis())"
 # What a generated client has to have, and what it must not let pass.
 TYPES = """
@@ -182,6 +184,7 @@ def schemathesis(folder: Path, document: str, *options: str) -> subprocess.Compl
         missing("schemathesis")
     (folder / "schemathesis.toml").write_text(SCHEMATHESIS)
     limits = ["--request-timeout", STREAM_SECONDS, "--max-examples", "3", "--seed", "1"]
+    limits += ["--workers", SIDE_BY_SIDE]
     command = [sys.executable, "-c", START, "run", document, *limits, *options]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180)
 

@@ -16,6 +16,8 @@ PROBLEM = {"Content-Type": "application/problem+json"}
 PATH = "/api/stream"
 # Long enough for the client to come back if it does, with the times of these tests.
 GRACE = 0.25
+# What a browser does not tell from a lost connection is tried again, with waits that double.
+SOON = 0.01
 ENDED = "event: end\nid: 9~end\ndata: null\n\n"
 
 
@@ -165,7 +167,7 @@ def test_no_credential_reaches_another_origin(
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}], ids=["plain", "secret"])
 def test_redirect_loop_ends(client: Program, little: Little, headers: dict[str, str]) -> None:
     little.on(PATH, lambda asked: asked.reply(302, {"Location": PATH}))
-    client.open(base(little), connect={"headers": headers})
+    client.open(base(little), connect={"headers": headers}, luck=SOON)
     ((error,),) = told(client, "error", seconds=30)
     assert "loop" in error["detail"]
     assert client.state()[0] == 2
@@ -175,7 +177,7 @@ def test_redirect_loop_ends(client: Program, little: Little, headers: dict[str, 
 @pytest.mark.parametrize("location", ["data:text/event-stream,data:1", "ftp://x/"])
 def test_redirect_to_what_is_no_place(client: Program, little: Little, location: str) -> None:
     little.on(PATH, lambda asked: asked.reply(302, {"Location": location}))
-    client.open(base(little))
+    client.open(base(little), luck=SOON)
     ((error,),) = told(client, "error", seconds=30)
     assert "redirects" in error["detail"]
 

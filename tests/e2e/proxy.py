@@ -76,10 +76,14 @@ class Proxy:
         stream.read_head()
         return stream
 
-    def stop(self) -> None:
-        """Tell nginx to end at once, and its workers with it."""
+    def leave(self) -> None:
+        """Close what was opened."""
         for stream in self._streams:
             stream.close()
+
+    def stop(self) -> None:
+        """Tell nginx to end at once, and its workers with it."""
+        self.leave()
         self._process.terminate()
         self._process.wait(10)
 

@@ -52,11 +52,17 @@ class Tab:
         return int(self.page.evaluate(f"{name}.source.readyState"))
 
 
-@pytest.fixture
-def tab(browser: Browser, server: Server) -> Iterator[Tab]:
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
     page = browser.new_page()
-    yield Tab(page, server)
+    yield page
     page.close()
+
+
+@pytest.fixture
+def tab(page: Page, server: Server) -> Iterator[Tab]:
+    yield Tab(page, server)
+    page.goto("about:blank")
 
 
 def sent_ids(server: Server, key: str) -> list[str | None]:

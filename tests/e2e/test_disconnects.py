@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from .client import Stream
+from .conftest import SERVERS
 from .servers import Server
+from .together import AtOnce
 from .waiting import wait_for
 
+ALL = pytest.mark.parametrize("kind", SERVERS)
 GEVENT = pytest.mark.parametrize("server", ["gevent", "pywsgi", "sseworker"], indirect=True)
-THREADS = pytest.mark.parametrize("server", ["flask", "gthread"], indirect=True)
 # What the package promises (seconds).
 NOTICED = 1.0
 
@@ -31,7 +33,7 @@ def check_noticed(server: Server, key: str, left: float) -> None:
     assert cleaned - left < NOTICED
 
 
-def test_handler_that_waits_with_ctx(server: Server, key: str) -> None:
+def waits_with_ctx(server: Server, key: str) -> None:
     stream = server.open("sleeper", key, how="ctx", seconds=60)
     stream.next()
     stream.beat(1)
@@ -39,8 +41,12 @@ def test_handler_that_waits_with_ctx(server: Server, key: str) -> None:
     assert len(server.journal.entries(key, "finally")) == 1
 
 
-@GEVENT
-def test_handler_that_sleeps_in_a_greenlet(server: Server, key: str) -> None:
+@ALL
+def test_handler_that_waits_with_ctx(at_once: AtOnce, kind: str) -> None:
+    at_once(waits_with_ctx, kind=kind)
+
+
+def sleeps_in_a_greenlet(server: Server, key: str) -> None:
     stream = server.open("sleeper", key, how="time", seconds=60)
     stream.next()
     stream.beat(1)
@@ -48,8 +54,12 @@ def test_handler_that_sleeps_in_a_greenlet(server: Server, key: str) -> None:
     assert len(server.journal.entries(key, "finally")) == 1
 
 
-@THREADS
-def test_handler_that_sleeps_in_a_thread(server: Server, key: str) -> None:
+@pytest.mark.parametrize("kind", ["gevent", "pywsgi", "sseworker"])
+def test_handler_that_sleeps_in_a_greenlet(at_once: AtOnce, kind: str) -> None:
+    at_once(sleeps_in_a_greenlet, kind=kind)
+
+
+def sleeps_in_a_thread(server: Server, key: str) -> None:
     """The connection is freed at once, cleanup waits for the handler."""
     seconds = 3
     stream = server.open("sleeper", key, how="time", seconds=seconds)
@@ -62,6 +72,11 @@ def test_handler_that_sleeps_in_a_thread(server: Server, key: str) -> None:
     ended = server.journal.wait(key, "finally").at
     assert ended - left > seconds - NOTICED, "a thread cannot be interrupted"
     assert ended <= server.journal.wait(key, "cleanup").at
+
+
+@pytest.mark.parametrize("kind", ["flask", "gthread"])
+def test_handler_that_sleeps_in_a_thread(at_once: AtOnce, kind: str) -> None:
+    at_once(sleeps_in_a_thread, kind=kind)
 
 
 @pytest.mark.parametrize("server", ["gthread"], indirect=True)
@@ -99,7 +114,7 @@ def test_reset_instead_of_close(server: Server, key: str) -> None:
     check_noticed(server, key, time.monotonic())
 
 
-def test_many_come_and_go(server: Server, key: str) -> None:
+def is_left_by_many(server: Server, key: str) -> None:
     ended = server.stats()["ended"].get("disconnected", 0)
     for n in range(30):
         stream = server.connect("ticker", f"{key}-{n}", every=0.01)
@@ -111,6 +126,11 @@ def test_many_come_and_go(server: Server, key: str) -> None:
     assert set(outcomes) <= {"disconnected", "rejected"}
     assert server.stats()["ended"]["disconnected"] - ended == outcomes.count("disconnected") >= 6
     wait_for(lambda: len(server.peers()) <= 1, "only the asking connection is left")
+
+
+@ALL
+def test_many_come_and_go(at_once: AtOnce, kind: str) -> None:
+    at_once(is_left_by_many, kind=kind)
 
 
 def all_outcomes(server: Server, key: str, count: int) -> list[str]:

@@ -46,7 +46,9 @@ def behind(at_once: AtOnce, proxy_of: ProxyOf) -> Behind:
 
     def run(scenario: Callable[[Server, Proxy, str], None], kind: str, flavour: str) -> None:
         def perform(server: Server, key: str, flavour: str) -> None:
-            scenario(server, proxy_of(server, flavour), key)
+            proxy = proxy_of(server, flavour)
+            scenario(server, proxy, key)
+            proxy.leave()
 
         at_once(perform, kind=kind, flavour=flavour)
 

@@ -10,7 +10,11 @@ from collections.abc import Callable
 import pytest
 
 from .client import typical_delay
+from .conftest import SERVERS
 from .servers import HEARTBEAT, RETRY, Server
+from .together import AtOnce
+
+ALL = pytest.mark.parametrize("kind", SERVERS)
 
 
 def test_plain_route_and_problem(server: Server) -> None:
@@ -35,12 +39,17 @@ def test_head_of_a_stream(server: Server, key: str) -> None:
     assert 0.75 * RETRY <= stream.retries[0] <= 1.25 * RETRY
 
 
-def test_events_arrive_as_they_are_yielded(server: Server, key: str) -> None:
+def ticks(server: Server, key: str) -> None:
     every = 0.2
     stream = server.open("ticker", key, count=8, every=every)
     arrivals = [stream.next() for _ in range(8)]
     assert [a.json["n"] for a in arrivals] == list(range(8))
     assert typical_delay(arrivals) < every / 4
+
+
+@ALL
+def test_events_arrive_as_they_are_yielded(at_once: AtOnce, kind: str) -> None:
+    at_once(ticks, kind=kind)
 
 
 def test_finite_stream_ends_with_its_terminal_event(server: Server, key: str) -> None:
@@ -107,7 +116,7 @@ def test_head_request(server: Server, key: str) -> None:
     assert not server.journal.entries(key, "opened")
 
 
-def test_max_duration(server: Server, key: str) -> None:
+def rotates(server: Server, key: str) -> None:
     stream = server.open("lasting", key)
     stream.read_to_end(5)
     opened = server.journal.wait(key, "opened").at
@@ -120,6 +129,11 @@ def test_max_duration(server: Server, key: str) -> None:
     assert server.journal.outcome(key) == "shutdown"
     again = server.open("lasting", key, headers={"Last-Event-ID": stream.last_event_id})
     assert again.next().json["n"] == len(stream.events), "it did not go on where it was"
+
+
+@ALL
+def test_max_duration(at_once: AtOnce, kind: str) -> None:
+    at_once(rotates, kind=kind)
 
 
 @pytest.mark.parametrize(
