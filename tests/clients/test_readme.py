@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import contextlib
+from collections.abc import Callable, Iterator
 
 import pytest
 from docs.blocks import block
@@ -18,16 +18,8 @@ RUN = """(text) => {
     script.textContent = text;
     document.head.append(script);
 }"""
+WORKERS = {"flask-run": "flask", "sseworker": OURS}
 COUNTED = [str(left) for left in range(10, 0, -1)]
-
-
-@pytest.fixture(params=["flask", OURS], ids=["flask-run", "sseworker"])
-def server(
-    request: pytest.FixtureRequest, tmp_path: Path, serve: Callable[..., Serving]
-) -> Serving:
-    (tmp_path / "readme_example.py").write_text(block(README, "wsgi.py"))
-    path = {"PYTHONPATH": str(tmp_path)}
-    return serve("readme_example:app", worker=request.param, environment=path)
 
 
 class Logged:
@@ -53,13 +45,31 @@ class Logged:
         raise AssertionError(f"No {until!r} in {self._lines}")
 
 
-def test_both_pages_count_down(server: Serving, chromium: Browser) -> None:
-    native, ours = block(README, "native.js"), block(README, "client.js")
-    context = chromium.new_context()
-    pages = [Logged(context.new_page(), f"{server.url}/api/hello", each) for each in (native, ours)]
-    assert pages[0].log(until="1") == COUNTED
-    assert pages[1].log(until="1") == ["world", *COUNTED]
-    context.close()
+@pytest.fixture(scope="module")
+def pages(
+    chromium: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, list[Logged]]]:
+    """Both pages of either server, which count for ten seconds, at the same time."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "readme_example.py").write_text(block(README, "wsgi.py"))
+    path = {"PYTHONPATH": str(folder)}
+    scripts = [block(README, name) for name in ("native.js", "client.js")]
+    with contextlib.ExitStack() as stack:
+        context = stack.enter_context(contextlib.closing(chromium.new_context()))
+        found = {}
+        for name, worker in WORKERS.items():
+            server = Serving("readme_example:app", folder, worker=worker, environment=path)
+            stack.callback(server.kill)
+            url = f"{server.url}/api/hello"
+            found[name] = [Logged(context.new_page(), url, script) for script in scripts]
+        yield found
+
+
+@pytest.mark.parametrize("server", WORKERS)
+def test_both_pages_count_down(pages: dict[str, list[Logged]], server: str) -> None:
+    native, ours = pages[server]
+    assert native.log(until="1") == COUNTED
+    assert ours.log(until="1") == ["world", *COUNTED]
 
 
 def test_handlers(serve: Callable[..., Serving], chromium: Browser) -> None:
