@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from .servers import COMMANDS, HERE, PATHS, SEND_TIMEOUT, Server
+from .together import AtOnce
 from .waiting import wait_for
 
 KINDS = ("gevent", "sseworker")
@@ -57,10 +59,15 @@ class Scrape:
 
 @pytest.fixture
 def start(launch: Callable[..., Server], tmp_path: Path) -> Callable[..., Server]:
-    def start(kind: str, workers: int, **environment: str) -> Server:
+    """Start servers, each with its database, counts and spans in the folder of its kind."""
+
+    def start(kind: str, workers: int, **folders: str) -> Server:
+        home = tmp_path / kind
+        (home / "counts").mkdir(parents=True)
+        environment = {variable: str(home / name) for variable, name in folders.items()}
         options = ("--workers", str(workers), "-c", str(HERE / "metrics_conf.py"))
         settings = {
-            "FLASK_SSE_BROKER_URL": f"sqlite:///{tmp_path}/events.db",
+            "FLASK_SSE_BROKER_URL": f"sqlite:///{home}/events.db",
             # What a client has not read when it closes makes it a reset, of which no time is kept.
             "FLASK_SSE_HEARTBEAT": 60,
         }
@@ -71,12 +78,8 @@ def start(launch: Callable[..., Server], tmp_path: Path) -> Callable[..., Server
     return start
 
 
-@pytest.fixture
-def counted(start: Callable[..., Server], tmp_path: Path) -> Callable[[str], Server]:
-    """Start two workers that count together."""
-    folder = tmp_path / "counts"
-    folder.mkdir()
-    return lambda kind: start(kind, 2, PROMETHEUS_MULTIPROC_DIR=str(folder))
+def home_of(server: Server, tmp_path: Path) -> Path:
+    return tmp_path / server.kind.removeprefix("observed-")
 
 
 def pids(server: Server) -> list[int]:
@@ -98,15 +101,15 @@ def open_on_all(server: Server, key: str) -> int:
     raise AssertionError(f"One worker has got all of {MOST} streams.")
 
 
-def top(tmp_path: Path) -> list[dict[str, Any]]:
+def top(home: Path) -> list[dict[str, Any]]:
     """Run `flask sse top`; return its lines."""
     run = subprocess.run(
         [sys.executable, "-m", "flask", "--app", APP, "sse", "top", "--once", "--json"],
         env=os.environ
         | {
             "PYTHONPATH": os.pathsep.join(map(str, PATHS)),
-            "FLASK_SSE_BROKER_URL": f"sqlite:///{tmp_path}/events.db",
-            "E2E_JOURNAL": str(tmp_path / "unused"),
+            "FLASK_SSE_BROKER_URL": f"sqlite:///{home}/events.db",
+            "E2E_JOURNAL": str(home / "unused"),
         },
         capture_output=True,
         text=True,
@@ -117,11 +120,7 @@ def top(tmp_path: Path) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_counts_of_all_workers_add_up_and_never_go_back(
-    counted: Callable[[str], Server], tmp_path: Path, kind: str, key: str
-) -> None:
-    server = counted(kind)
+def counts(home: Path, server: Server, key: str) -> None:
     count = open_on_all(server, key)
     server.publish("a", "x", 5)
 
@@ -136,7 +135,7 @@ def test_counts_of_all_workers_add_up_and_never_go_back(
 
     first = scrape_when(lambda s: s.value("sse_events_total") == 6 * count, "all events")
     assert first.value("sse_streams_open") == count
-    rows = top(tmp_path)
+    rows = top(home)
     assert {row["pid"] for row in rows} == set(pids(server))
     assert sum(row["streams"] for row in rows) == count
     assert all(row["events_per_second"] == 0 and row["state"] == "open" for row in rows)
@@ -163,11 +162,14 @@ def test_counts_of_all_workers_add_up_and_never_go_back(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_when_clients_were_lost_and_spans(
-    start: Callable[..., Server], tmp_path: Path, kind: str, key: str
+def test_counts_of_all_workers_add_up_and_never_go_back(
+    at_once: AtOnce, start: Callable[..., Server], tmp_path: Path, kind: str
 ) -> None:
-    spans = tmp_path / "spans"
-    server = start(kind, 1, E2E_SPANS=str(spans))
+    begin = partial(start, workers=2, PROMETHEUS_MULTIPROC_DIR="counts")
+    at_once.on(begin, lambda server, key: counts(home_of(server, tmp_path), server, key), kind=kind)
+
+
+def tells(home: Path, server: Server, key: str) -> None:
     for n in range(2):
         server.open("follow", f"{key}-{n}", channel="a").next()
     server.publish("a", "x")
@@ -191,6 +193,7 @@ def test_when_clients_were_lost_and_spans(
     assert scrape.value("sse_broker_lag_seconds_count", None) >= 1
     frozen.close()
 
+    spans = home / "spans"
     lines = [json.loads(line) for line in spans.read_text().splitlines()]
     requests = {line["context"]["span_id"]: line for line in lines if line["name"] == "request"}
     found = [line for line in lines if line["name"].startswith("stream ")]
@@ -207,3 +210,11 @@ def test_when_clients_were_lost_and_spans(
         assert line["status"]["status_code"] == ("ERROR" if outcome == "error" else "UNSET")
     follows = [line["attributes"] for line in found if line["name"].endswith("follow")]
     assert {attributes["sse.events"] for attributes in follows} == {2}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_when_clients_were_lost_and_spans(
+    at_once: AtOnce, start: Callable[..., Server], tmp_path: Path, kind: str
+) -> None:
+    begin = partial(start, workers=1, E2E_SPANS="spans")
+    at_once.on(begin, lambda server, key: tells(home_of(server, tmp_path), server, key), kind=kind)

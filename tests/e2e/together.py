@@ -84,6 +84,10 @@ class AtOnce:
         def start(kind: str) -> Server:
             return self._launch(kind, *options)
 
+        self.on(start, scenario, kind=kind, **more)
+
+    def on(self, start: Start, scenario: Scenario, *, kind: str, **more: Any) -> None:
+        """Play it on servers that are started in a way of their own."""
         self._take(scenario, {"kind": kind, **more}, start, lambda server: None)
 
     def _take(
