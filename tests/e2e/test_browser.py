@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 
@@ -24,6 +25,8 @@ OPEN = """([name, target]) => {
     window[name] = seen;
 }"""
 CLOSED = 2
+# Kinds of server that say when to come back.
+LIMITED = ["gevent", "sseworker"]
 
 
 @pytest.fixture(scope="module")
@@ -140,25 +143,51 @@ def test_worker_that_rotates_its_streams(server: Server, tab: Tab, key: str) -> 
     tab.page.evaluate("it.source.close()")
 
 
-@pytest.mark.parametrize("kind", ["gevent", "sseworker"])
-def test_source_that_finds_no_room(
-    launch: Callable[..., Server], browser: Browser, key: str, kind: str
-) -> None:
+class Full:
+    """A server with room for one stream, a source that has it, and one that has been refused."""
+
+    def __init__(self, server: Server, page: Page, key: str) -> None:
+        self.server = server
+        self.key = f"{key}-second"
+        self.tab = Tab(page, server)
+        self.tab.open("first", f"/api/ticker?key={key}-first")
+        self.tab.wait("first.events.length > 0")
+        self.tab.open("second", f"/api/ticker?key={self.key}")
+        self.tab.wait("second.failed > 0")
+        self.state, self.events = self.tab.state("second"), self.tab.events("second")
+        self.outcome = server.journal.outcome(self.key)
+        self.refused = server.stats()["refused"]
+
+    def make_room(self) -> None:
+        self.tab.page.evaluate("first.source.close()")
+        wait_for(lambda: not self.server.stats()["streams"], "the first stream has ended")
+
+
+@pytest.fixture(scope="module")
+def full(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Full]]:
+    """One of each kind; the sources that were refused wait at the same time."""
+    with contextlib.ExitStack() as stack:
+        found = {}
+        for kind in LIMITED:
+            folder = tmp_path_factory.mktemp(kind)
+            server = Server(kind, folder, settings={"FLASK_SSE_MAX_STREAMS": 1})
+            stack.callback(server.kill)
+            page = stack.enter_context(contextlib.closing(browser.new_page()))
+            found[kind] = Full(server, page, kind)
+        for each in found.values():
+            each.make_room()
+        yield found
+
+
+@pytest.mark.parametrize("kind", LIMITED)
+def test_source_that_finds_no_room(full: dict[str, Full], kind: str) -> None:
     """It comes back until it is let in; a bare 503 would have ended it."""
-    server = launch(kind, settings={"FLASK_SSE_MAX_STREAMS": 1})
-    page = browser.new_page()
-    tab = Tab(page, server)
-    tab.open("first", f"/api/ticker?key={key}-first")
-    tab.wait("first.events.length > 0")
-    tab.open("second", f"/api/ticker?key={key}-second")
-    tab.wait("second.failed > 0")
-    assert tab.state("second") != CLOSED
-    assert tab.events("second") == []
-    assert server.journal.outcome(f"{key}-second") == "rejected"
-    assert server.stats()["refused"] == 1
-    tab.page.evaluate("first.source.close()")
-    wait_for(lambda: not server.stats()["streams"], "the first stream has ended")
-    tab.wait("second.events.length > 0", 15)
-    assert len(server.journal.entries(f"{key}-second", "opened")) == 1
-    page.close()
-    server.settle()
+    its = full[kind]
+    assert its.state != CLOSED
+    assert its.events == []
+    assert its.outcome == "rejected"
+    assert its.refused == 1
+    its.tab.wait("second.events.length > 0", 15)
+    assert len(its.server.journal.entries(its.key, "opened")) == 1
+    its.tab.page.goto("about:blank")
+    its.server.settle()
