@@ -301,7 +301,7 @@ def test_silence_of_three_heartbeats_reconnects(client: Program, little: Little)
 def test_heartbeats_are_no_silence(client: Program, little: Little) -> None:
     def answer(asked: Asked) -> None:
         asked.stream("retry: 10\n", SSE_Heartbeat="0.3")
-        for _ in range(8):
+        for _ in range(6):
             asked.write(":\n")
             # The time of the test itself: a client that counts wrongly is away by then.
             asked.handler.connection.settimeout(0.25)
