@@ -28,8 +28,8 @@ MODE = Mode()
 class Log:
     """A logger whose every record is one line, but for tracebacks in debug mode."""
 
-    def __init__(self, name: str) -> None:
-        self._logger = logging.getLogger(name)
+    def __init__(self, logger: str | logging.Logger) -> None:
+        self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
 
     def debug(self, message: str, *args: object) -> None:
         self._write(logging.DEBUG, message, args)

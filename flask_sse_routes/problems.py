@@ -133,7 +133,9 @@ def _log_on_one_line(app: Flask, is_ours: Callable[[], bool]) -> None:
             usual(*arguments, **named)
             return
         request.environ[LOGGED] = error_id = uuid.uuid4().hex
-        log.error("%s %s failed, error_id %s", request.method, request.path, error_id, error=error)
+        # By the app's logger, whose handlers may mail what fails.
+        what = "%s %s failed, error_id %s"
+        Log(app.logger).error(what, request.method, request.path, error_id, error=error)
 
     app.log_exception = log_exception  # type: ignore[method-assign]
 
