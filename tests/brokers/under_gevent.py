@@ -68,7 +68,11 @@ def test_trimming_and_the_disk_hold_up_nobody(tmp_path: Path) -> None:
     broker = SqliteBroker(tmp_path / "log", history=100)
     # Several rounds of trimming, and of moving the write-ahead log.
     assert longest_pause(gevent.spawn(append_much, broker, 10_000)) < 0.2
-    assert len(broker.read("a", 0, 1000).entries) < 1000
+    # The rounds are in the background, which a busy machine lets come late.
+    deadline = time.monotonic() + 10
+    while len(broker.read("a", 0, 1000).entries) == 1000:
+        assert time.monotonic() < deadline, "too little is trimmed"
+        append_much(broker, 200)
     broker.close()
 
 

@@ -53,7 +53,7 @@ def pages(
     folder = tmp_path_factory.mktemp("readme")
     (folder / "readme_example.py").write_text(block(README, "wsgi.py"))
     path = {"PYTHONPATH": str(folder)}
-    scripts = [block(README, name) for name in ("native.js", "client.js")]
+    scripts = [block(README, "native.js"), block(README, "client.js")]
     with contextlib.ExitStack() as stack:
         context = stack.enter_context(contextlib.closing(chromium.new_context()))
         found = {}

@@ -13,9 +13,12 @@ from .visitors import DANGER, NewVisitor, is_untouched, pill
 def place(page: Page, item: str) -> int:
     """Order something; return the order's number."""
     page.get_by_label("Item").fill(item)
-    page.get_by_role("button", name="Place order").click()
+    button = page.get_by_role("button", name="Place order")
+    button.click()
     order = page.locator(".orders > li").filter(has_text=item)
     expect(order).to_have_count(1)
+    # It may come with the stream first; until there is the answer, a click does nothing.
+    expect(button).not_to_have_attribute("aria-busy", "true")
     return int(order.get_attribute("data-order") or 0)
 
 

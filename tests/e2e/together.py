@@ -55,7 +55,21 @@ def play(
         list(pool.map(lambda each: each.attempt(lambda: begin(each)), outcomes))
         ready = [each for each in outcomes if each.server is not None]
         list(pool.map(lambda each: each.attempt(lambda: perform(each)), ready))
-        list(pool.map(lambda each: each.attempt(lambda: end(each.server)), ready))
+        shared: dict[int, list[Outcome]] = {}
+        for each in ready:
+            shared.setdefault(id(each.server), []).append(each)
+        list(pool.map(lambda group: _end(group, end), shared.values()))
+
+
+def _end(group: list[Outcome], end: Callable[[Server], None]) -> None:
+    """End what was done on one server, once: who asks it meanwhile would be found there."""
+    server = group[0].server
+    assert server is not None
+    try:
+        end(server)
+    except BaseException as error:  # each of their tests raises it
+        for each in group:
+            each.error = each.error or error
 
 
 class AtOnce:

@@ -58,7 +58,9 @@ const place = document.querySelector("#place form");
 if (place) {
   form(place, async (values) => {
     show(await $api.place_order(values));
+    const item = find("input", place);
+    if (item.value !== values.item) return; // the next one is being written
     place.reset();
-    find("input", place).focus();
+    item.focus();
   });
 }
