@@ -137,6 +137,7 @@ def _log_on_one_line(app: Flask, is_ours: Callable[[], bool]) -> None:
         what = "%s %s failed, error_id %s"
         Log(app.logger).error(what, request.method, request.path, error_id, error=error)
 
+    # Flask calls it on the instance; a subclass is not ours to choose.
     app.log_exception = log_exception  # type: ignore[method-assign]
 
 

@@ -64,7 +64,7 @@ class HeadTaker:
         self.head = b""
 
     def sendall(self, data: bytes) -> None:
-        """Keep it, for the stream's first bytes to go with it: a send costs more than all else."""
+        """Keep it, for the stream's first bytes to go with it: one send for both."""
         self.head += data
 
 

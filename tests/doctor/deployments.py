@@ -15,6 +15,7 @@ import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 from urllib.request import urlopen
 
@@ -89,6 +90,7 @@ class Site:
         self.app = app
         self.port = 0
         self._started: list[subprocess.Popen[bytes]] = []
+        self._making = Lock()
         self.environment = {k: v for k, v in os.environ.items() if not FOREIGN.match(k)}
         self.environment |= {
             "PYTHONPATH": os.pathsep.join(map(str, [folder, *PATHS])),
@@ -157,12 +159,14 @@ class Site:
         **config: Any,
     ) -> Verdict:
         """Do what the command does, in this process."""
-        app = create_app(
-            SECRET_KEY=secret,
-            SSE_HEARTBEAT=HEARTBEAT,
-            SSE_BROKER_URL=self.environment["FLASK_SSE_BROKER_URL"],
-            **config,
-        )
+        # Werkzeug parses code for each rule, and CPython 3.11 fails at that in two threads.
+        with self._making:
+            app = create_app(
+                SECRET_KEY=secret,
+                SSE_HEARTBEAT=HEARTBEAT,
+                SSE_BROKER_URL=self.environment["FLASK_SSE_BROKER_URL"],
+                **config,
+            )
         report = examine(
             app,
             Target.of(url),
