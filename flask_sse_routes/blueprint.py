@@ -81,7 +81,7 @@ class RouteBlueprint(Blueprint):
                 "give the route another path= or method=."
             )
         for other in self.routes.values():
-            if (other.method, other.rule) == (route.method, route.rule):
+            if (other.method, _unnamed(other.rule)) == (route.method, _unnamed(route.rule)):
                 raise DeclarationError(
                     f"{route.owner}: {route.method} {route.rule} is {other.owner.lower()} already; "
                     "give one of them another path= or method=."
@@ -142,6 +142,11 @@ def _introduce(state: BlueprintSetupState) -> None:
 def _own_views(name: str) -> tuple[tuple[str, str, Callable[..., Any]], ...]:
     """Return the path, the endpoint and the view of what the package serves for a blueprint."""
     return (*document_views(name), *diagnosis.views(), *health.views())
+
+
+def _unnamed(rule: str) -> str:
+    """Return a URL rule whose variables have no names: of two alike, the second never answers."""
+    return VARIABLE.sub(lambda found: f"{found[0].removesuffix(found['name'] + '>')}>", rule)
 
 
 def _shape(rule: str) -> str:

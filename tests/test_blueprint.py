@@ -136,6 +136,23 @@ def test_a_path_that_is_taken_is_refused() -> None:
     assert list(api.routes) == ["hello", "posted"]
 
 
+@pytest.mark.parametrize("converter", ["", "int:", "any(one, two):"])
+def test_a_path_with_other_names_alone_is_taken(converter: str) -> None:
+    api = RouteBlueprint("api", __name__)
+    api.add_route("by_name", define_route(named, path=f"/of/<{converter}name>"))
+    with pytest.raises(DeclarationError, match=r"'by_code'.*is route 'by_name' already.*path="):
+        api.add_route("by_code", define_route(coded, path=f"/of/<{converter}code>"))
+
+
+def test_paths_whose_variables_differ_in_kind_both_answer() -> None:
+    routes = {
+        "by_name": define_route(named, path="/of/<name>"),
+        "by_code": define_route(coded, path="/of/<int:code>"),
+    }
+    client = app_of(RouteBlueprint("api", __name__, routes)).test_client()
+    assert [client.get(url).json for url in ("/of/one", "/of/1")] == ["one", 1]
+
+
 def own_paths() -> list[str]:
     """What the package serves below a prefix."""
     rules = app_of(RouteBlueprint("api", __name__, url_prefix="/api")).url_map.iter_rules()
@@ -144,6 +161,10 @@ def own_paths() -> list[str]:
 
 def named(name: str) -> str:
     return name
+
+
+def coded(code: int) -> int:
+    return code
 
 
 def numbered(name: int) -> str:
