@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from test_stream import END, Script
 
 from flask_sse_routes.peer import Peer
@@ -34,7 +34,7 @@ HEARTBEAT, SEND_TIMEOUT, LONGEST = 10.0, 25.0, 100.0
 
 # How streams have ended in all plays, and what else came about.
 seen: Counter[str] = Counter()
-USUAL = ["completed", "shutdown", "disconnected", "dropped", "heartbeat"]
+USUAL = ["completed", "error", "shutdown", "disconnected", "dropped", "heartbeat"]
 
 
 class WouldWaitError(Exception):
@@ -138,6 +138,12 @@ class Portable(RuleBasedStateMachine):
         # What the server was given, what of it the client has got, and what waits in between.
         self.handed = self.received = self.rest = b""
         self.closed = False
+        self.last = "end"
+
+    @initialize(last=st.sampled_from(["end", "error"]))
+    def begin(self, last: str) -> None:
+        """How the handler ends, if it is left to itself."""
+        self.last = last
 
     def _finish(self, stream: Stream, error: BaseException | None) -> None:
         self.finished += 1
@@ -296,7 +302,7 @@ class Portable(RuleBasedStateMachine):
         """Let handler, server and client go on undisturbed; what they say must add up."""
         self.source.after_take.clear()
         if not self.source.ended:
-            self.handler_ends("stop" if self.source.closed else "end", True)
+            self.handler_ends("stop" if self.source.closed else self.last, True)
         for _ in range(10):
             while self.rest and not self.closed:
                 self.server_writes(10_000)
