@@ -10,11 +10,13 @@ seq up to which all rings are complete. What a stream sends grows in seq over it
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from . import concurrency
-from .brokers.base import Broker, Listener, Merged, Position
+from .brokers.base import Broker, Entry, Listener, Merged, Position, RingingBroker
+from .catching import FIRST_PAUSE, LAST_PAUSE, CatchUp, launch, report, wake
 from .errors import BrokerUnavailable
 from .followers import ChannelSource, Follower
 from .lag import Lag
@@ -29,9 +31,8 @@ PAGE = 500
 ALL_RINGS_BYTES = 64 * 1024 * 1024
 # Portions that are kept for subscribers at the same place.
 PORTIONS = 16
-# Seconds after which the tail looks without having been woken, and after a failure.
+# Seconds after which the tail looks without having been woken.
 LOOK = 0.5
-FIRST_PAUSE, LAST_PAUSE = 0.05, 1.0
 
 
 class ChannelHub:
@@ -54,9 +55,31 @@ class ChannelHub:
         # What the rings held when they were last looked at, and all that came since.
         self._size = 0
         self._tailing = False
-        self._behind: dict[Follower, None] = {}
-        self._catching = False
-        self._closed = False
+        # What the tail waits with, and under gevent the thread that it is in.
+        self._listener: Listener | None = None
+        self._thread: int | None = None
+        self.catching = CatchUp(self)
+        self.closed = False
+
+    def append(self, channel: str, body: bytes) -> Position:
+        """Store an entry; put it into the rings at once where the tail would read it next.
+
+        To read back what was stored a moment ago costs more than to store it.
+        """
+        broker = self.broker
+        if self._thread != threading.get_native_id() or not (
+            isinstance(broker, RingingBroker) and broker.stores_as_told
+        ):
+            return broker.append(channel, body)
+        position = broker.store(channel, body)
+        taken = False
+        try:
+            taken = self._take_in(position, Entry(position.seq, channel, body))
+        except Exception as error:  # it is stored: the tail will read it
+            log.error("An entry could not be put into the rings", error=error)
+        finally:
+            broker.ring(but=self._listener if taken else None)
+        return position
 
     def follow(self, source: ChannelSource) -> Position:
         """Register a source; return the newest position, taken before it was registered.
@@ -65,7 +88,7 @@ class ChannelHub:
         """
         newest = self.broker.newest()
         with self.lock:
-            if self._closed:
+            if self.closed:
                 raise BrokerUnavailable("Its app is gone.")
             if not self._followers:
                 self._position = newest
@@ -74,7 +97,7 @@ class ChannelHub:
             tailing, self._tailing = self._tailing, True
         if not tailing:
             try:
-                _launch(self._tail, "sse-tail")
+                launch(self._tail, "sse-tail")
             except BaseException:
                 self._tailing = False
                 raise
@@ -92,7 +115,7 @@ class ChannelHub:
     def unfollow(self, follower: Follower) -> None:
         """Forget a follower, and the rings that nobody else follows."""
         with self.lock:
-            self._behind.pop(follower, None)
+            self.catching.waiting.pop(follower, None)
             for channel in follower.channels:
                 followers = self._followers.get(channel, {})
                 followers.pop(follower, None)
@@ -104,17 +127,17 @@ class ChannelHub:
     def close(self) -> None:
         """End whoever follows, then the tail, and let go of the broker."""
         with self.lock:
-            self._closed = True
+            self.closed = True
             sources = self._every_source()
         for source in sources:
             source.close("shutdown")
-            _wake(source)
-        self._let_go()
+            wake(source)
+        self.let_go()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Close the broker, unless a task that uses it will do so at its end."""
         with self.lock:
-            if not self._closed or self._tailing or self._catching:
+            if not self.closed or self._tailing or self.catching.running:
                 return
         self.broker.close()
 
@@ -153,21 +176,6 @@ class ChannelHub:
         self._portions.clear()
         self._place = self._next = None
 
-    def catch_up(self, source: Follower) -> None:
-        """Read a page for a source, by and by."""
-        with self.lock:
-            self._behind[source] = None
-            catching, self._catching = self._catching, True
-        if catching:
-            return
-        try:
-            _launch(self._catch, "sse-catch-up")
-        except BrokerUnavailable as error:
-            self._catching = False
-            log.warning("A stream that is behind ends, to be resumed: %s", error)
-            source.close("shutdown")
-            source.wake()
-
     def read_page(self, source: Follower) -> None:
         """Read a page for a source now. Raises `BrokerUnavailable`."""
         asked = source.position
@@ -177,44 +185,18 @@ class ChannelHub:
             if not source.ended and source.position == asked:
                 source.accept(merged)
 
-    def _catch(self) -> None:
-        """Read pages for whoever is behind, one after another."""
-        pause = FIRST_PAUSE
-        try:
-            while (source := self._next_behind()) is not None:
-                try:
-                    self.read_page(source)
-                    pause = FIRST_PAUSE
-                except Exception as error:
-                    _report("A stream waits for what it missed", error, pause)
-                    time.sleep(pause)
-                    pause = min(pause * 2, LAST_PAUSE)
-                # It asks again if it needs more.
-                _wake(source)
-        except BaseException:
-            self._catching = False
-            raise
-        finally:
-            self._let_go()
-
-    def _next_behind(self) -> Follower | None:
-        with self.lock:
-            for source in () if self._closed else self._behind:
-                del self._behind[source]
-                return source
-            self._catching = False
-            return None
-
     def _tail(self) -> None:
         """Read what is new into the rings, for as long as anybody follows."""
         listener: Listener | None = None
         pause = FIRST_PAUSE
+        if concurrency.cooperative():
+            self._thread = threading.get_native_id()
         try:
             while (place := self._whereabouts()) is not None:
                 try:
                     # Listening comes before reading, or what is appended in between would
                     # go unnoticed.
-                    listener = listener or self.broker.listen()
+                    listener = self._listener = listener or self.broker.listen()
                     more = self._read_on(*place)
                     if pause != FIRST_PAUSE:
                         log.warning("Channels go on.")
@@ -222,21 +204,22 @@ class ChannelHub:
                     if not more:
                         listener.wait(LOOK)
                 except Exception as error:
-                    _report("Channels stand still", error, pause)
+                    report(log, "Channels stand still", error, pause)
                     time.sleep(pause)
                     pause = min(pause * 2, LAST_PAUSE)
         except BaseException:
             self._tailing = False
             raise
         finally:
+            self._listener = None
             if listener is not None:
                 listener.close()
-            self._let_go()
+            self.let_go()
 
     def _whereabouts(self) -> tuple[frozenset[str], Position] | None:
         """Return what the tail is to read, or `None` when nobody follows any more."""
         with self.lock:
-            if self.rings and not self._closed:
+            if self.rings and not self.closed:
                 self._names = self._names or frozenset(self.rings)
                 return self._names, self._position
             self._tailing = False
@@ -247,16 +230,36 @@ class ChannelHub:
         merged = self.broker.poll(channels, after.seq, PAGE)
         with self.lock:
             if after != self._position:
-                return True  # everybody left meanwhile, and somebody came
-            try:
-                sources = self._absorb(channels, after, merged)
-            except BaseException:
-                self._restart()  # or what is in there by now would come a second time
-                raise
+                return True  # everybody left meanwhile, and somebody came; or it was taken in
+            sources = self._absorb_whole(channels, after, merged)
+        self._tell(merged, sources)
+        return merged.until < merged.newest
+
+    def _take_in(self, position: Position, entry: Entry) -> bool:
+        """Put what this process has stored into the rings, if they have all that was before."""
+        merged = Merged(position.epoch, [entry], entry.seq, entry.seq, {})
+        with self.lock:
+            after = self._position
+            if not self.rings or (position.epoch, entry.seq - 1) != after:
+                return False
+            self._names = self._names or frozenset(self.rings)
+            sources = self._absorb_whole(self._names, after, merged)
+        self._tell(merged, sources)
+        return True
+
+    def _tell(self, merged: Merged, sources: Iterable[Follower]) -> None:
         self.lag.read(Position(merged.epoch, merged.until))
         for source in sources:
-            _wake(source)
-        return merged.until < merged.newest
+            wake(source)
+
+    def _absorb_whole(
+        self, channels: frozenset[str], after: Position, merged: Merged
+    ) -> Iterable[Follower]:
+        try:
+            return self._absorb(channels, after, merged)
+        except BaseException:
+            self._restart()  # or what is in there by now would come a second time
+            raise
 
     def _absorb(
         self, channels: frozenset[str], after: Position, merged: Merged
@@ -310,25 +313,3 @@ class ChannelHub:
 
     def _every_source(self) -> dict[Follower, None]:
         return {s: None for followers in self._followers.values() for s in followers}
-
-
-def _launch(work: Callable[[], None], name: str) -> None:
-    """Start a task. Raises `BrokerUnavailable` where there is no thread left for it."""
-    try:
-        concurrency.task(work, name).start()
-    except RuntimeError as error:
-        raise BrokerUnavailable(f"No task can be started to follow channels: {error}") from error
-
-
-def _wake(source: Follower) -> None:
-    try:
-        source.wake()
-    except Exception as error:
-        log.error("Waking a stream failed", error=error)
-
-
-def _report(what: str, error: Exception, pause: float) -> None:
-    """Log the first of a row of failures; a broker that is away needs no traceback."""
-    if pause == FIRST_PAUSE:
-        expected = isinstance(error, BrokerUnavailable)
-        log.warning("%s: %s", what, error, error=None if expected else error)

@@ -218,7 +218,7 @@ class ChannelSource:
             self.close("shutdown")
             self.wake()
         elif behind and not self.ended:
-            self.hub.catch_up(self)
+            self.hub.catching.add(self)
         if portion is None or self._where is None:
             return portion
         return self._choose(portion, self._where)

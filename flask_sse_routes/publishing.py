@@ -137,7 +137,7 @@ class Channels:
         check_channel(channel)
         body = make_body(data, event, fallback=fallback, max_bytes=self._config.max_event_bytes)
         began = self.hub.lag.begin() if channel in self.hub.rings else None
-        position = self.broker.append(channel, body)
+        position = self.hub.append(channel, body)
         if began is not None:
             self.hub.lag.appended(position, began)
         self._burst.breathe()

@@ -31,6 +31,7 @@ FLOORS = {
     1: {
         "bodies",
         "brokers",
+        "catching",
         "channels",
         "clock",
         "codec",

@@ -145,6 +145,28 @@ class Broker(ABC):
         return merge(batches, after, limit)
 
 
+class RingingBroker(Broker):
+    """One that stores first and wakes then, so that who knows of an entry already can sleep on."""
+
+    @abstractmethod
+    def store(self, channel: str, body: bytes) -> Position:
+        """Store an entry and wake nobody; return its position."""
+
+    @abstractmethod
+    def ring(self, *, but: Listener | None = None) -> None:
+        """Wake every listener except one; never waits and never fails."""
+
+    def append(self, channel: str, body: bytes) -> Position:
+        position = self.store(channel, body)
+        self.ring()
+        return position
+
+    @property
+    def stores_as_told(self) -> bool:
+        """Whether nothing else happens in `append`: a class of the app's own may have more."""
+        return type(self).append is RingingBroker.append
+
+
 def merge(batches: dict[str, Batch], after: int, limit: int) -> Merged:
     """Merge batches that were read one after another: what is known of all is what counts."""
     epochs = {batch.epoch for batch in batches.values()}

@@ -71,11 +71,13 @@ class Bell:
         self._sender: Sender | None = None
         self._lock = concurrency.native_lock()
 
-    def ring(self) -> None:
-        """Wake every listener; never waits for one and never fails."""
+    def ring(self, *, but: str | None = None) -> None:
+        """Wake every listener, except that of a name; never waits for one and never fails."""
         with contextlib.suppress(OSError, AttributeError), self._lock:
             self._look()
             for name in self._names:
+                if name == but:
+                    continue
                 if self._sender is None:
                     self._sender = Sender(self.folder)
                 self._sender.send(name)
@@ -123,7 +125,7 @@ class BellListener:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self.name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._socket: socket.socket | None = None
         self._new = True
         self._close: Callable[[], object] = _nothing
@@ -132,7 +134,7 @@ class BellListener:
     def _bind(self) -> None:
         with contextlib.suppress(OSError, AttributeError):
             Path(self._folder).mkdir(parents=True, exist_ok=True)
-            self._take_place(self._folder, self._name)
+            self._take_place(self._folder, self.name)
 
     def _take_place(self, folder: str, name: str) -> None:
         bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -173,7 +175,7 @@ class BellListener:
 
     def _look(self) -> None:
         """Take the place anew if somebody has removed it, the folder perhaps with it."""
-        if self._socket is not None and not Path(self._folder, self._name).exists():
+        if self._socket is not None and not Path(self._folder, self.name).exists():
             self.close()
             self._new = True
             self._bind()

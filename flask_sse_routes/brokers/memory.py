@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from .. import concurrency
-from .base import MAX_CHANNELS, Batch, Broker, Entry, Merged, Position
+from .base import MAX_CHANNELS, Batch, Entry, Listener, Merged, Position, RingingBroker
 
 # The last appends, of which it is known where they went: who follows looks there alone.
 RECENT = 4096
@@ -126,7 +126,7 @@ class Log:
         self._sweep_at = self.newest + max(SWEEP_EVERY, len(self._channels))
 
 
-class MemoryBroker(Broker):
+class MemoryBroker(RingingBroker):
     """A deque per channel. A restart is a new epoch."""
 
     shared = False
@@ -136,12 +136,14 @@ class MemoryBroker(Broker):
             lambda: Log(history, history_age)
         )
 
-    def append(self, channel: str, body: bytes) -> Position:
+    def store(self, channel: str, body: bytes) -> Position:
         log = self._log()
-        position = Position(log.epoch, log.append(channel, body))
-        for listener in tuple(log.listeners):
-            listener.wake()
-        return position
+        return Position(log.epoch, log.append(channel, body))
+
+    def ring(self, *, but: Listener | None = None) -> None:
+        for listener in tuple(self._log().listeners):
+            if listener is not but:
+                listener.wake()
 
     def read(self, channel: str, after: int, limit: int) -> Batch:
         return self._log().read(channel, after, limit)

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from .. import concurrency
 from ..errors import BrokerUnavailable
 from . import sqlite_log
-from .base import Batch, Broker, Merged, Position
+from .base import Batch, Listener, Merged, Position, RingingBroker
 from .bell import Bell, BellListener
 from .sqlite_log import File
 
@@ -255,7 +255,7 @@ class Housekeeping:
             self._store.close()
 
 
-class SqliteBroker(Broker):
+class SqliteBroker(RingingBroker):
     """A log in one SQLite file, which is made if it is not there.
 
     The epoch is stored in the file, so that it survives restarts and `kill -9`; see
@@ -271,18 +271,19 @@ class SqliteBroker(Broker):
             lambda: Housekeeping(self._path, history, history_age)
         )
 
-    def append(self, channel: str, body: bytes) -> Position:
-        store = self._store()
+    def store(self, channel: str, body: bytes) -> Position:
         try:
-            position = store.do(
+            position = self._store().do(
                 lambda file: Position(file.epoch, sqlite_log.append(file.database, channel, body))
             )
         except BrokerUnavailable:
             self._housekeeping().note_failure()
             raise
-        store.bell.ring()
         self._housekeeping().note(channel, len(body))
         return position
+
+    def ring(self, *, but: Listener | None = None) -> None:
+        self._store().bell.ring(but=but.name if isinstance(but, BellListener) else None)
 
     def read(self, channel: str, after: int, limit: int) -> Batch:
         return self._store().do(lambda file: sqlite_log.read(file, channel, after, limit))

@@ -95,6 +95,13 @@ def test_a_ring_wakes_and_without_one_it_waits(bell: Bell, listen: Listen) -> No
     assert waited(listener, 0.2) >= 0.19
 
 
+def test_a_ring_may_leave_one_out(bell: Bell, listen: Listen) -> None:
+    one, other = listen(), listen()
+    bell.ring(but=one.name)
+    assert waited(other, LIMIT) < LIMIT / 2
+    assert waited(one, 0.2) >= 0.19
+
+
 def test_a_ring_wakes_who_waits_already(bell: Bell, listen: Listen) -> None:
     listener = listen()
     took: list[float] = []

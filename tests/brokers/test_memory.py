@@ -50,3 +50,11 @@ def test_what_was_trimmed_long_ago_is_forgotten_with_care(monkeypatch: pytest.Mo
     broker.append("channel 5", b"y")
     assert broker.read("channel 0", 0, 10).trimmed == seqs[2]
     assert broker.read("channel 5", 0, 10).trimmed == seqs[5]
+
+
+def test_a_ring_may_leave_one_out() -> None:
+    broker = MemoryBroker()
+    one, other = broker.listen(), broker.listen()
+    broker.ring(but=one)
+    woken = [listener for listener in (one, other) if listener._signal.is_set()]
+    assert woken == [other]

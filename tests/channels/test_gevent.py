@@ -17,6 +17,7 @@ MODULES = (
     "refusals",
     "revoke",
     "snapshots",
+    "taking_in",
     "where",
 )
 

@@ -189,7 +189,7 @@ def refuse_task(monkeypatch: pytest.MonkeyPatch, refused: str) -> list[str]:
 
 
 def check_nothing_registered(hub: ChannelHub) -> None:
-    assert (hub.rings, hub._followers, hub._behind) == ({}, {}, {})
+    assert (hub.rings, hub._followers, hub.catching.waiting) == ({}, {}, {})
 
 
 def test_a_stream_is_refused_where_no_tail_can_be_started(

@@ -62,7 +62,7 @@ class HandSite(Site):
 
     def catch_up(self) -> None:
         """One page for one that is behind."""
-        source = self.hub._next_behind()
+        source = self.hub.catching.next()
         if source is not None:
             self.hub.read_page(source)
             source.wake()
