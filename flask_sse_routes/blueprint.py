@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from flask import Blueprint, request
+from flask import Blueprint, after_this_request, request
 from flask.blueprints import BlueprintSetupState
 from flask.wrappers import Response
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
@@ -22,7 +22,7 @@ from .extension import Placed, runtime_of, this_app
 from .hooks import AnyHook, Hook, flatten
 from .kinds import Call, get_kind
 from .logs import Log
-from .policies import NOTHING, PRIVATE, Policy, declared, refuse_foreign
+from .policies import NOTHING, Policy, declared, keep_private, refuse_foreign
 from .routes import VARIABLE, Route, bind, define_route
 from .streams import PROCESS
 
@@ -195,7 +195,8 @@ def _view(route: Route, hooks: tuple[Hook, ...], policy: Policy) -> Callable[...
         actual = request._get_current_object()  # type: ignore[attr-defined]  # a proxy
         PROCESS.note(actual.environ)
         if all_hooks or runtime.identify is not None or policy.check_origin:
-            actual.environ[PRIVATE] = True
+            # Before any after_request function: a default of the whole app is for what has none.
+            after_this_request(keep_private)
         if policy.check_origin:
             refuse_foreign(actual, policy.cors)
         try:

@@ -19,8 +19,6 @@ from .cors import CORS
 from .errors import DeclarationError
 from .hooks import Hook, define_hook
 
-# In the environ of a request: its answer is for one client alone.
-PRIVATE = "flask_sse_routes.private"
 # A browser keeps it, if at all, only to ask whether it is still so; a proxy does not.
 FOR_ONE = "private, no-cache"
 # How the names of all headers begin that let other origins in.
@@ -88,8 +86,6 @@ def install(app: Flask, policies: Policies, asked_blueprints: Callable[[], list[
         return None if policies.of(asked_blueprints()).cors is None else _preflight(app)
 
     def after(response: Response) -> Response:
-        if PRIVATE in request.environ:
-            response.headers.setdefault("Cache-Control", FOR_ONE)
         cors = policies.of(asked_blueprints()).cors if policies.any_cors else None
         if cors is not None:
             _grant(response, cors)
@@ -99,6 +95,12 @@ def install(app: Flask, policies: Policies, asked_blueprints: Callable[[], list[
     app.before_request_funcs.setdefault(None, []).insert(0, before)
     # Flask calls the first last: whatever others have granted, the list decides.
     app.after_request_funcs.setdefault(None, []).insert(0, after)
+
+
+def keep_private(response: Response) -> Response:
+    """Have no cache keep an answer that is for one client, unless it says itself who may."""
+    response.headers.setdefault("Cache-Control", FOR_ONE)
+    return response
 
 
 def is_preflight(asked: Request) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from clients.serving import Serving
 from docs.proxies import Proxy, free_port
-from flask import Response
+from flask import Flask, Response
 
 from flask_sse_routes import RouteBlueprint, define_hook, define_route
 
@@ -120,6 +120,38 @@ def test_what_hooks_guard_is_private(make_app: Any, owner: str) -> None:
         answer = client.get(f"/more/{path}")
         assert (answer.status_code, answer.headers["Cache-Control"]) == (status, PRIVATE)
     assert client.get("/more/own").headers["Cache-Control"] == "public, max-age=60"
+
+
+def by_default(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "public, max-age=60")
+    return response
+
+
+def for_a_minute(response: Response) -> Response:
+    response.cache_control.max_age = 60
+    return response
+
+
+@pytest.mark.parametrize(
+    ("default", "said"), [(by_default, PRIVATE), (for_a_minute, "private, no-cache, max-age=60")]
+)
+@pytest.mark.parametrize("path", ["it", "say?n=x", "fails"])
+@pytest.mark.parametrize("late", [True, False])
+def test_a_default_of_the_whole_app_does_not_make_it_public(
+    default: Any, said: str, path: str, late: bool
+) -> None:
+    routes = {
+        "it": define_route(lambda: 1, hooks=[HOOK]),
+        "say": define_route(number, hooks=[HOOK]),
+        "fails": define_route(fails, hooks=[HOOK]),
+    }
+    app = Flask("application")
+    if not late:
+        app.after_request(default)
+    app.register_blueprint(RouteBlueprint("api", __name__, routes, url_prefix="/api"))
+    if late:
+        app.after_request(default)
+    assert app.test_client().get(f"/api/{path}").headers["Cache-Control"] == said
 
 
 def test_what_everybody_may_see_is_the_apps_affair(make_app: Any) -> None:
