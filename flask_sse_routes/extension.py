@@ -18,7 +18,7 @@ from flask import Flask, current_app, has_app_context, has_request_context, requ
 from flask.sansio.app import App
 from flask.wrappers import Request
 
-from . import policies, problems
+from . import failures, policies, problems
 from .bodies import make_text
 from .brokers import broker_from_url
 from .brokers.base import check_channel
@@ -77,6 +77,7 @@ class AppRuntime:
         self._get_channels: Callable[[], Channels] = once_per_process(self._make_channels)
         config = Config.read(app.config, os.environ)
         broker_from_url(config.broker_url)  # opens nothing, but tells what cannot be
+        failures.install(app, self.is_ours)
         problems.install(app, self.is_ours)
         policies.install(app, self.policies, self.asked_blueprints)
         app.teardown_request(close_unsent)

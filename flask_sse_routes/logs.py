@@ -17,7 +17,7 @@ OWN_FRAMES = 3
 
 
 class Mode:
-    """How this process writes tracebacks; the app that was asked last decides."""
+    """How this process writes tracebacks of no certain app; the one that was asked last decides."""
 
     debug = False
 
@@ -28,7 +28,7 @@ MODE = Mode()
 class Log:
     """A logger whose every record is one line, but for tracebacks in debug mode."""
 
-    def __init__(self, logger: str | logging.Logger) -> None:
+    def __init__(self, logger: str | logging.Logger | logging.LoggerAdapter[Any]) -> None:
         self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
 
     def debug(self, message: str, *args: object) -> None:
@@ -40,9 +40,18 @@ class Log:
     def warning(self, message: str, *args: object, error: BaseException | None = None) -> None:
         self._write(logging.WARNING, message, args, error)
 
-    def error(self, message: str, *args: object, error: BaseException | None = None) -> None:
-        """Write an error, with the traceback of `error` where there is one."""
-        self._write(logging.ERROR, message, args, error)
+    def error(
+        self,
+        message: str,
+        *args: object,
+        error: BaseException | None = None,
+        debug: bool | None = None,
+    ) -> None:
+        """Write an error, with the traceback of `error` where there is one.
+
+        `debug` is that of the app whose error it is, where that is known.
+        """
+        self._write(logging.ERROR, message, args, error, debug)
 
     def _write(
         self,
@@ -50,11 +59,12 @@ class Log:
         message: str,
         args: tuple[object, ...],
         error: BaseException | None = None,
+        debug: bool | None = None,
     ) -> None:
         if not self._logger.isEnabledFor(level):
             return
         options: dict[str, Any] = {"stacklevel": OWN_FRAMES}
-        if error is not None and MODE.debug:
+        if error is not None and (MODE.debug if debug is None else debug):
             options["exc_info"] = error
         elif error is not None:
             message, args = f"{message}: %s", (*args, story(error))

@@ -1,7 +1,7 @@
 """Failures as problem documents (RFC 9457), before the first byte and after it.
 
-Floor 2. What `install` adds to an app works below the prefixes of its `RouteBlueprint`s only: a
-handler, where the app has none of its own, and a log of failures that has one line for each.
+Floor 2. What `install` adds to an app works below the prefixes of its `RouteBlueprint`s only, and
+where the app has no handler of its own.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from werkzeug.exceptions import HTTPException, InternalServerError, Unprocessabl
 
 from . import concurrency
 from .errors import PROBLEM_TYPE, InputError, StreamError, problem
+from .failures import forget_logged
 from .logs import Log
 
 log = Log(__name__)
 GENERIC = "The server failed to answer; its log has the details under this error_id."
-# Where a request's environ has the id under which its failure was logged.
-LOGGED = "flask_sse_routes.error_id"
 
 
 class InvalidInput(UnprocessableEntity):
@@ -32,11 +31,7 @@ class InvalidInput(UnprocessableEntity):
 
 
 def install(app: Flask, is_ours: Callable[[], bool]) -> None:
-    """Answer `HTTPException`s with problem documents where `is_ours()` and nobody else does.
-
-    Failures are logged on one line each there, unless the app has a `log_exception` of its own.
-    """
-    _log_on_one_line(app, is_ours)
+    """Answer `HTTPException`s with problem documents where `is_ours()` and nobody else does."""
     handlers = app.error_handler_spec[None][None]
     if HTTPException in handlers:
         return
@@ -56,13 +51,12 @@ def problem_response(app: Flask, error: HTTPException) -> Any:
     if error.response is not None:
         return error
     response = error.get_response(request.environ)
-    error_id = request.environ.pop(LOGGED, None)
-    original = getattr(error, "original_exception", None)
-    # An app may log what it has caught, and answer with something else.
-    if error_id is None or original is None:
-        document = problem_of(app, error, f"{request.method} {request.path}")
-    else:
+    original = _original(error)
+    error_id = forget_logged(original)
+    if original is not None and error_id is not None:
         document = _generic(app, original, error_id)
+    else:
+        document = problem_of(app, error, f"{request.method} {request.path}")
     response.set_data(app.json.dumps(document))
     response.content_type = PROBLEM_TYPE
     return response
@@ -74,10 +68,10 @@ def problem_of(app: Flask, error: BaseException, where: str) -> dict[str, Any]:
     What was not meant for the client goes to the log, on one line with the `error_id` that
     is sent in its place; in debug mode the document names it too.
     """
-    original = getattr(error, "original_exception", None)
-    if isinstance(error, InternalServerError) and original is not None:
-        # The app has written its traceback already.
-        return _unexpected(app, original, where, None)
+    original = _original(error)
+    if original is not None:
+        # Flask writes its traceback, and never raises what it makes of it.
+        return _unexpected(app, original, where, error.__traceback__ and original)
     if isinstance(error, StreamError):
         return problem(error.status, error.detail)
     if not is_meant_for_clients(error):
@@ -88,6 +82,10 @@ def problem_of(app: Flask, error: BaseException, where: str) -> dict[str, Any]:
     detail = None if error.description is None else str(error.description)
     assert error.code is not None
     return problem(error.code, detail, title=error.name, **members)
+
+
+def _original(error: BaseException) -> BaseException | None:
+    return error.original_exception if isinstance(error, InternalServerError) else None
 
 
 def is_meant_for_clients(error: BaseException) -> TypeGuard[HTTPException]:
@@ -111,34 +109,13 @@ def announce(app: Flask, error: BaseException) -> None:
                 wrapper = app.ensure_sync
                 got_request_exception.send(app, _async_wrapper=wrapper, exception=error)
             except Exception as failure:
-                log.error("A receiver of got_request_exception failed", error=failure)
+                what = "A receiver of got_request_exception failed"
+                log.error(what, error=failure, debug=app.debug)
 
     try:
         concurrency.task(send, "sse-exception").start()
     except RuntimeError as failure:  # no thread left
         log.error("Nobody could be told of an exception: %s", failure)
-
-
-def _log_on_one_line(app: Flask, is_ours: Callable[[], bool]) -> None:
-    """Flask writes a traceback of many lines, which the text of a request could add to."""
-    usual = app.log_exception
-    if getattr(usual, "__func__", None) is not Flask.log_exception:
-        return
-
-    def log_exception(*arguments: Any, **named: Any) -> None:
-        # Flask 3.2 has one more before the last.
-        exc_info = named["exc_info"] if "exc_info" in named else arguments[-1]
-        error = exc_info[1]
-        if error is None or not is_ours():
-            usual(*arguments, **named)
-            return
-        request.environ[LOGGED] = error_id = uuid.uuid4().hex
-        # By the app's logger, whose handlers may mail what fails.
-        what = "%s %s failed, error_id %s"
-        Log(app.logger).error(what, request.method, request.path, error_id, error=error)
-
-    # Flask calls it on the instance; a subclass is not ours to choose.
-    app.log_exception = log_exception  # type: ignore[method-assign]
 
 
 def _unexpected(
@@ -149,7 +126,7 @@ def _unexpected(
     if untold is None:
         log.error("%s failed, error_id %s: %r", where, error_id, error)
     else:
-        log.error("%s failed, error_id %s", where, error_id, error=untold)
+        log.error("%s failed, error_id %s", where, error_id, error=untold, debug=app.debug)
     return _generic(app, error, error_id)
 
 

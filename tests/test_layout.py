@@ -74,6 +74,7 @@ FLOORS = {
         "documents",
         "explorer",
         "extension",
+        "failures",
         "kinds",
         "health",
         "listening",

@@ -155,7 +155,7 @@ class Call:
                     run.cleanup()
         except Exception as failure:
             what = "%s: a teardown function failed after cleanup"
-            log.error(what, self.route.owner, error=failure)
+            log.error(what, self.route.owner, error=failure, debug=self.app.debug)
         finally:
             ctx.error = None  # its traceback holds the context: a cycle
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, abort, current_app, got_request_exception
+from flask import (
+    Blueprint,
+    Flask,
+    abort,
+    copy_current_request_context,
+    current_app,
+    got_request_exception,
+)
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 import flask_sse_routes
 from flask_sse_routes import RouteBlueprint, StreamError, define_hook, define_route
@@ -258,6 +269,168 @@ def test_what_an_app_has_caught_and_logged_is_not_what_it_answers(
     assert (sent["status"], sent["detail"]) == (409, "later")
     (record,) = caplog.records
     assert is_one_line(logging.Formatter().format(record))
+
+
+def test_what_is_answered_has_its_own_line(make_app: Any, caplog: Any) -> None:
+    """Not that of another failure, which the app has caught and logged before."""
+
+    def mixed() -> Any:
+        try:
+            raise KeyError("caught")
+        except KeyError:
+            current_app.log_exception(sys.exc_info())
+        raise InternalServerError(original_exception=ValueError(FORGED))
+
+    sent = make_app({"it": define_route(mixed)}).test_client().get("/api/it").json
+    caught, answered = map(logging.Formatter().format, caplog.records)
+    assert "caught" in caught
+    assert sent["error_id"] not in caught
+    assert sent["error_id"] in answered
+    assert "ValueError: x\\r" in answered
+    assert is_one_line(answered)
+
+
+def test_a_refusal_keeps_its_status_whatever_it_came_of(make_app: Any, caplog: Any) -> None:
+    class Unpaid(HTTPException):
+        code = 402
+        description = "pay first"
+        original_exception = ValueError(SECRET)
+
+    def unpaid() -> Any:
+        try:
+            raise Unpaid.original_exception
+        except ValueError:
+            current_app.log_exception(sys.exc_info())
+        raise Unpaid
+
+    answer = make_app({"it": define_route(unpaid)}).test_client().get("/api/it")
+    assert answer.status_code == 402
+    assert (answer.json["status"], answer.json["detail"]) == (402, "pay first")
+
+
+def test_a_thread_of_the_request_may_log_what_fails_in_it(
+    make_app: Any, caplog: Any, eventually: Any
+) -> None:
+    """While a handler of the log has the request's own failure, and is slow."""
+    begun, over = threading.Event(), threading.Event()
+
+    def side() -> None:
+        try:
+            assert begun.wait(10)
+            raise KeyError("side")
+        except KeyError:
+            current_app.log_exception(sys.exc_info())
+        finally:
+            over.set()
+
+    threads: list[threading.Thread] = []
+
+    def fails() -> Any:
+        threads.append(threading.Thread(target=copy_current_request_context(side)))
+        threads[0].start()
+        raise ValueError("main")
+
+    class Slow(logging.Handler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            """In place of `emit`, which no two threads are in."""
+            if "ValueError: main" in record.getMessage():
+                begun.set()
+                assert over.wait(10)
+            return True
+
+    app = make_app({"it": define_route(fails)})
+    slow = Slow()
+    app.logger.addHandler(slow)
+    try:
+        sent = app.test_client().get("/api/it").json
+    finally:
+        app.logger.removeHandler(slow)
+        threads[0].join()
+    of_main = [line for line in caplog.messages if "ValueError: main" in line]
+    assert [sent["error_id"] in line for line in of_main] == [True]
+
+
+EXC_INFO: dict[str, Callable[[BaseException], Any]] = {
+    "exception": lambda error: error,
+    "tuple": lambda error: sys.exc_info(),
+    "empty tuple": lambda error: (None, None, None),
+    "true": lambda error: True,
+    "text": lambda error: "boom",
+    "none": lambda error: None,
+}
+
+
+@pytest.mark.parametrize("given", EXC_INFO)
+@pytest.mark.parametrize("path", ["/api/it", "/plain"])
+def test_an_app_may_log_whatever_logging_takes(
+    make_app: Any, caplog: Any, given: str, path: str
+) -> None:
+    def caught() -> str:
+        try:
+            raise ValueError(FORGED)
+        except ValueError as error:
+            current_app.log_exception(EXC_INFO[given](error))
+        return "handled"
+
+    app = make_app({"it": define_route(caught)})
+    app.add_url_rule("/plain", view_func=caught)
+    assert app.test_client().get(path).status_code == 200
+    (record,) = caplog.records
+    line = logging.Formatter().format(record)
+    assert ("ValueError" in line) == (given not in ("none", "empty tuple"))
+    if path != "/plain":
+        assert is_one_line(line)
+
+
+@pytest.mark.parametrize("name", ["http", "late"])
+def test_an_app_beside_one_in_debug_mode_is_not_in_it(
+    make_app: Any, caplog: Any, eventually: Any, name: str
+) -> None:
+    def fail(app: Flask) -> logging.LogRecord:
+        caplog.clear()
+        with sse_client(app).open(f"/api/{name}", query_string={"word": FORGED}) as stream:
+            assert stream.status == (200 if name in STREAMS else 500)
+            assert name not in STREAMS or [each.event for each in stream][-1] == "error"
+        eventually(lambda: caplog.records)
+        (record,) = caplog.records
+        return record
+
+    app, other = make_app(ROUTES), make_app(ROUTES, DEBUG=True, PROPAGATE_EXCEPTIONS=False)
+    for _ in range(2):
+        assert is_one_line(logging.Formatter().format(fail(app)))
+        assert fail(other).exc_info[0] is ValueError
+
+
+def test_a_logger_of_another_kind_gets_what_flask_gives_it(make_app: Any, caplog: Any) -> None:
+    told: list[Any] = []
+
+    class Teller:
+        def error(self, message: str, *, exc_info: Any) -> None:
+            told.append(exc_info[1])
+
+    app = make_app(ROUTES)
+    app.logger = Teller()
+    sent = app.test_client().get("/api/http?word=x")
+    assert sent.status_code == 500
+    assert [str(each) for each in told] == [f"{SECRET} x"]
+    (record,) = caplog.records
+    assert sent.json["error_id"] in record.getMessage()
+
+
+@pytest.mark.parametrize("named_alike", [True, False])
+def test_a_way_to_log_that_all_apps_are_given_is_kept(
+    make_app: Any, monkeypatch: Any, named_alike: bool
+) -> None:
+    told: list[Any] = []
+
+    def log_exception(app: Flask, exc_info: Any) -> None:
+        told.append(exc_info[1])
+
+    if named_alike:
+        log_exception = functools.wraps(Flask.log_exception)(log_exception)
+    monkeypatch.setattr(Flask, "log_exception", log_exception)
+    assert make_app(ROUTES).test_client().get("/api/http?word=x").status_code == 500
+    assert [str(each) for each in told] == [f"{SECRET} x"]
 
 
 def test_teardown_functions_see_what_failed(make_app: Any) -> None:
