@@ -6,6 +6,7 @@ blueprint's place in it when the blueprint is registered.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -31,6 +32,8 @@ log = Log(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 # Variables of these converters are tried before those of all others.
 TRIED_FIRST = ("int", "float")
+# Werkzeug takes several for one.
+SLASHES = re.compile("/{2,}")
 
 
 class RouteBlueprint(Blueprint):
@@ -146,12 +149,14 @@ def _own_views(name: str) -> tuple[tuple[str, str, Callable[..., Any]], ...]:
 
 def _unnamed(rule: str) -> str:
     """Return a URL rule whose variables have no names: of two alike, the second never answers."""
-    return VARIABLE.sub(lambda found: f"{found[0].removesuffix(found['name'] + '>')}>", rule)
+    rule = VARIABLE.sub(lambda found: f"{found[0].removesuffix(found['name'] + '>')}>", rule)
+    return SLASHES.sub("/", rule)
 
 
 def _shape(rule: str) -> str:
     """Return a URL rule without the names of variables: of two alike, the first one answers."""
-    return VARIABLE.sub(lambda found: found[0] if found["converter"] in TRIED_FIRST else "<>", rule)
+    rule = VARIABLE.sub(lambda found: found[0] if found["converter"] in TRIED_FIRST else "<>", rule)
+    return SLASHES.sub("/", rule)
 
 
 OWN_SHAPES = frozenset(_shape(path) for path, _, _ in _own_views(""))

@@ -136,6 +136,21 @@ def test_a_path_that_is_taken_is_refused() -> None:
     assert list(api.routes) == ["hello", "posted"]
 
 
+@pytest.mark.parametrize("path", ["//hello", "/of//hello", "/of/hello"])
+def test_more_slashes_make_no_other_path(path: str) -> None:
+    routes = {"hello": define_route(hello), "of": define_route(hello, path="/of///hello")}
+    api = RouteBlueprint("api", __name__, routes)
+    with pytest.raises(DeclarationError, match=rf"'again': GET {path} is route '\w+' already"):
+        api.add_route("again", define_route(hello, path=path))
+
+
+@pytest.mark.parametrize("path", ["//client.js", "//explorer", "/explorer//"])
+def test_nor_do_they_beside_the_packages_own(path: str) -> None:
+    api = RouteBlueprint("api", __name__)
+    with pytest.raises(DeclarationError, match=rf"'mine': GET {path} is the package's own"):
+        api.add_route("mine", define_route(hello, path=path))
+
+
 @pytest.mark.parametrize("converter", ["", "int:", "any(one, two):"])
 def test_a_path_with_other_names_alone_is_taken(converter: str) -> None:
     api = RouteBlueprint("api", __name__)
