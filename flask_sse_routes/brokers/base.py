@@ -187,10 +187,10 @@ def merge(batches: dict[str, Batch], after: int, limit: int) -> Merged:
 
 def alone(channel: str, batch: Batch, after: int, limit: int) -> Merged:
     """Return a single batch as `merge` would, which most polls come to."""
+    if batch.entries and batch.entries[-1].seq > batch.newest:  # they were read one after another
+        return merge({channel: batch}, after, limit)
     entries = list(page(batch.entries))
     cut = len(entries) < len(batch.entries) or len(entries) >= limit
-    if not cut and entries and entries[-1].seq > batch.newest:  # they were read one after another
-        return merge({channel: batch}, after, limit)
     trimmed = {channel: batch.trimmed} if batch.trimmed > after else {}
     until = entries[-1].seq if cut else batch.newest
     return Merged(batch.epoch, entries, until, batch.newest, trimmed)

@@ -31,10 +31,15 @@ def test_what_is_cut_is_known_up_to_its_last_entry() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 10])
-def test_entries_that_came_after_the_newest_was_read_wait(limit: int) -> None:
+@pytest.mark.parametrize("page", [1, 2, 3, 10])
+@pytest.mark.parametrize("newest", [5, 6, 7])
+def test_entries_that_came_after_the_newest_was_read_wait(
+    limit: int, page: int, newest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Or they would be sent again: the next poll begins at `until`."""
-    entries = [Entry(seq, "news", b"x") for seq in (6, 7, 8)][:limit]
-    batch = Batch("e", entries, 0, 7)
+    monkeypatch.setattr(base, "PAGE_BYTES", page)
+    entries = [Entry(seq, "news", b"x") for seq in (6, 7, 8, 9)][:limit]
+    batch = Batch("e", entries, 0, newest)
     alone = base.alone("news", batch, 5, limit)
     assert alone == base.merge({"news": batch}, 5, limit)
     assert all(entry.seq <= alone.until for entry in alone.entries)
