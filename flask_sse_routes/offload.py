@@ -76,7 +76,8 @@ class Offload:
     ) -> None:
         """Serve a stream on a plain non-blocking socket, which is closed at its end.
 
-        `on_close` is called when the stream is over. `head` goes before its first chunk.
+        `on_close` is called when the stream is over. `head` goes before its first chunk. Raises
+        `OSError` where the kernel watches no more sockets; the stream is over then.
         """
         if self._watcher is None:
             self._begin()
@@ -86,7 +87,11 @@ class Offload:
         stream.hand_over(connection.socket, connection)
         stream.sent()
         self._connections[connection.socket.fd] = connection
-        self._epoll.register(connection.socket.fd, GONE)
+        try:
+            self._epoll.register(connection.socket.fd, GONE)
+        except BaseException:
+            self.finish(connection, delivered=False)
+            raise
         self.visit(connection, connection.sent_at)
         connection.begin()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from typing import Any
 
@@ -97,6 +98,33 @@ def test_a_heartbeat_that_fails_strangely_costs_the_others_nothing(
         ),
         "heartbeats for everybody",
     )
+
+
+class Full:
+    """An epoll that has no room for one more."""
+
+    def __init__(self, epoll: Any) -> None:
+        self.modify, self.poll, self.unregister = epoll.modify, epoll.poll, epoll.unregister
+
+    def register(self, fd: int, events: int) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+
+def test_a_stream_that_cannot_be_taken_over_is_over(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = site.open("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(site.offload, "_epoll", Full(site.offload._epoll))
+        with pytest.raises(OSError, match="no room"):
+            site.open("a")
+    other = site.clients[-1]
+    wait_for(other.closed.is_set)
+    assert other.read().over
+    assert other.stream.outcome == "disconnected"
+    assert len(site.offload) == 1
+    site.publish("a")
+    wait_for(lambda: site.seen_all(one))
 
 
 def test_the_task_survives_a_hundred_failures(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
