@@ -46,11 +46,9 @@ def install(app: Flask, is_ours: Callable[[], bool]) -> None:
             return
         # Flask 3.2 has one more before the last.
         exc_info = named["exc_info"] if "exc_info" in named else arguments[-1]
-        error, error_id = logged = Logged(_error_of(exc_info), uuid.uuid4().hex)
+        logged = Logged(_error_of(exc_info), uuid.uuid4().hex)
         setattr(g, LOGGED, logged)
-        # By the app's logger, whose handlers may mail what fails.
-        what, where = "%s %s failed, error_id %s", (request.method, request.path)
-        Log(app.logger).error(what, *where, error_id, error=error, debug=app.debug)
+        _write(app, logged)
 
     # Flask calls it on the instance; a subclass is not ours to choose.
     app.log_exception = log_exception  # type: ignore[method-assign]
@@ -60,6 +58,12 @@ def forget_logged(error: BaseException | None) -> str | None:
     """Return the id of an exception that was logged; what else was is not what is answered."""
     logged: Logged | None = g.pop(LOGGED, None)
     return logged.error_id if logged is not None and logged.error is error else None
+
+
+def _write(app: Flask, logged: Logged) -> None:
+    """Use the app's logger, whose handlers may mail what fails."""
+    what, where = "%s %s failed, error_id %s", (request.method, request.path)
+    Log(app.logger).error(what, *where, logged.error_id, error=logged.error, debug=app.debug)
 
 
 def _error_of(exc_info: Any) -> BaseException | None:
