@@ -21,8 +21,8 @@ export function form(element, send) {
   });
 }
 
-/** What the fields hold, by their names; those for numbers as numbers. */
-function values(element) {
+/** What the fields of a form hold, by their names; those for numbers as numbers. */
+export function values(element) {
   const held = {};
   for (const field of element.elements) {
     if (field.name) held[field.name] = field.type === "number" ? field.valueAsNumber : field.value;

@@ -71,6 +71,22 @@ def test_operator_moves_an_order_on_and_its_owner_sees_it(
     expect(row(olga, number).get_by_role("button")).to_have_count(0)
 
 
+def test_what_is_written_while_an_order_is_on_its_way_stays(visitor: NewVisitor) -> None:
+    page = visitor().sign_in("alice")
+    expect(pill(page)).to_have_text("Live")
+    place(page, "A pot")
+    fields = {name: page.get_by_label(name) for name in ("Item", "Quantity")}
+    expect(fields["Item"]).to_have_value("")
+    for name, written, item in (("Quantity", "5", "A cup"), ("Item", "A jug", "A bowl")):
+        fields["Item"].fill(item)
+        send = "(field, written) => { field.form.requestSubmit(); field.value = written; }"
+        fields[name].evaluate(send, written)
+        button = page.get_by_role("button", name="Place order")
+        expect(page.locator(".orders > li").filter(has_text=item)).to_have_count(1)
+        expect(button).not_to_have_attribute("aria-busy", "true")
+        expect(fields[name]).to_have_value(written)
+
+
 def test_others_see_nothing_of_it(visitor: NewVisitor) -> None:
     number = place(visitor().sign_in("alice"), "A secret")
     session = visitor()

@@ -2,7 +2,7 @@
 import { $api, $sse } from "/api/client.js";
 import { follow } from "../connection.js";
 import { find, make } from "../dom.js";
-import { explain, form } from "../form.js";
+import { explain, form, values } from "../form.js";
 import { nextStep, steps } from "../steps.js";
 
 const KEPT = 50;
@@ -56,11 +56,11 @@ follow("orders", "Orders", (options) => $sse.orders({ session }, { ...options, s
 
 const place = document.querySelector("#place form");
 if (place) {
-  form(place, async (values) => {
-    show(await $api.place_order(values));
-    const item = find("input", place);
-    if (item.value !== values.item) return; // the next one is being written
+  form(place, async (sent) => {
+    show(await $api.place_order(sent));
+    const written = Object.entries(values(place));
+    if (written.some(([name, value]) => value !== sent[name])) return; // it is the next one
     place.reset();
-    item.focus();
+    find("input", place).focus();
   });
 }
