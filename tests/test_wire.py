@@ -12,6 +12,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,32 @@ def test_vector_with_empty_chunks_between(vector: dict[str, Any]) -> None:
     assert_decodes(vector, [part for byte in one_by_one(stream) for part in (b"", byte)])
 
 
+@each(VECTORS)
+def test_vector_encoded_again(vector: dict[str, Any]) -> None:
+    """What was read is sent and read again, unless it has what may not be sent."""
+    read, _ = decode(*chunks_of(vector))
+    sent: list[Event] = []
+    frames = b""
+    for event in read:
+        if may_be_sent(event):
+            sent.append(replace(event, id=event.id or None))
+            frames += encode(sent[-1])
+        else:
+            with pytest.raises(EventError):
+                encode(replace(event, id=event.id or None))
+    # An event without an id has that of the event before it.
+    ids = itertools.accumulate((event.id for event in sent), lambda last, own: own or last)
+    again, _ = decode(frames)
+    assert plain(again) == [
+        (event.event, event.data, id_ or "") for event, id_ in zip(sent, ids, strict=True)
+    ]
+
+
+def may_be_sent(event: Event) -> bool:
+    """Any text as data; on one line what is a name; in a header what is an id."""
+    return "\0" not in str(event.event) and re.fullmatch("[!-~]{0,256}", str(event.id)) is not None
+
+
 # Event
 
 
@@ -227,7 +254,7 @@ def test_encode_sends_the_id_of_a_finished_stream(stem: str) -> None:
 # Wrong in ways that a type checker would not let pass.
 FIVE: Any = 5
 BYTES: Any = b"ab"
-BAD_RETRIES: list[Any] = [-1, MAX_RETRY + 1, True, 1.5, "20"]
+BAD_RETRIES: list[Any] = [-1, MAX_RETRY + 1, True, 1.5, "20", "1\r\ndata: x"]
 
 REFUSED = [
     (Event(), "is empty"),
