@@ -139,7 +139,11 @@ class _Reading:
         timeouts["read"] = state.silence
         yield None
         for chunk in response.iter_bytes():
-            yield from state.feed(chunk)
+            for event in state.feed(chunk):
+                # By what it called for an event before this one.
+                if self.closing.is_set():
+                    return
+                yield event
             if not self._goes_on():
                 return
         if not self.closing.is_set():

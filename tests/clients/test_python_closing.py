@@ -1,7 +1,8 @@
-"""Streams of the blocking client that are closed by somebody else, in threads or greenlets."""
+"""Streams that are closed by somebody else, in threads or greenlets, or by what they call."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from flask_sse_routes.client import Client, connect
+from flask_sse_routes.client import Client, RouteError, Stream, connect, connect_async
+from flask_sse_routes.concurrency import cooperative
 
 from .python_readers import ROUTES
 from .scripted import Answer, Scripted, answer, stream
@@ -162,6 +164,41 @@ def test_a_reader_may_close_its_stream_and_leave_the_loop() -> None:
                 feed.close()
         assert data == [1]
         assert list(feed) == []
+    assert len(server.requests) == 1
+
+
+TROUBLE = 'event: error\ndata: {"title": "Oops"}\n\n'
+
+
+def test_closed_in_on_error_the_stream_is_over() -> None:
+    opened: list[Stream[Any]] = []
+    with (
+        Scripted(stream(ONE + TROUBLE + "id: 2\ndata: 2\n\n")) as server,
+        connect(server.url, routes=ROUTES, on_error=lambda _: opened[0].close()) as client,
+    ):
+        opened.append(client.sse.feed())
+        assert [event.data for event in opened[0]] == [1]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.skipif(cooperative(), reason="asyncio has a loop of its own")
+def test_closed_in_on_error_by_asyncio() -> None:
+    """What is called is no coroutine: it has another task close it."""
+
+    async def read_one(url: str) -> list[Any]:
+        closing: list[asyncio.Task[None]] = []
+
+        def close(error: RouteError) -> None:
+            closing.append(asyncio.ensure_future(feed.aclose()))
+
+        async with connect_async(url, routes=ROUTES, on_error=close) as client:
+            feed = client.sse.feed()
+            data = [event.data async for event in feed]
+            await closing[0]
+            return data
+
+    with Scripted(stream(ONE + TROUBLE, hold=True)) as server:
+        assert asyncio.run(asyncio.wait_for(read_one(server.url), 20)) == [1]
     assert len(server.requests) == 1
 
 
