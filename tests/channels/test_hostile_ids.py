@@ -133,8 +133,8 @@ def test_an_end_that_was_never_sent_is_an_end(site: Site, wsgi: Any, text: str) 
     assert wsgi(site.app, "/api/follow?channel=a", HTTP_LAST_EVENT_ID=text).status == 204
 
 
-def test_an_id_of_another_channel_answers_like_one_that_nobody_has(site: Site, wsgi: Any) -> None:
-    """A client learns nothing of what it may not follow, not even whether there is something."""
+def test_an_id_of_another_channel_is_a_position_like_any(site: Site, wsgi: Any) -> None:
+    """Ids are places in one log: a client learns where it is, and nothing of what is there."""
     first = site.publish("mine", 1)
     others = site.publish("secret", "x")
     site.publish("mine", 2)

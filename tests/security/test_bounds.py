@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,13 +40,26 @@ def make_sse() -> Any:
         runtime_of(app).channels.close()
 
 
-# A file is trimmed by the batch, in the background of what appends.
-@pytest.mark.parametrize(("url", "batch"), [("memory://", 0), ("sqlite:///{}/log.db", TRIM_EVERY)])
-def test_history_of_a_channel(
-    make_sse: Any, tmp_path: Any, eventually: Any, url: str, batch: int
-) -> None:
+# What may be kept beyond the limit: a file is trimmed by the batch, in the background of what
+# appends, and Redis by the node, which has a hundred entries.
+BATCHES = {"memory": 0, "sqlite": TRIM_EVERY, "redis": 100}
+
+
+@pytest.fixture(params=BATCHES)
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, int]:
+    """The URL of a broker, and its batch."""
+    name: str = request.param
+    if name == "redis":
+        url = request.getfixturevalue("redis_server").url
+    else:
+        url = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/log.db"}[name]
+    return url, BATCHES[name]
+
+
+def test_history_of_a_channel(make_sse: Any, eventually: Any, stored: tuple[str, int]) -> None:
+    url, batch = stored
     limit = 10
-    sse = make_sse(SSE_HISTORY=limit, SSE_BROKER_URL=url.format(tmp_path))
+    sse = make_sse(SSE_HISTORY=limit, SSE_BROKER_URL=url)
     for size in sizes(limit):
         for number in range(size):
             sse.publish(f"c{size}", number)
