@@ -96,6 +96,22 @@ def tests_of_scenarios() -> dict[str, str]:
     return found
 
 
+def strange_figures(report: Report) -> set[str]:
+    """The figures of a report that no scenario tells of any more; those of variants begin alike."""
+    known = set(_texts())
+    names = {figure.name for result in report.results.values() for figure in result.figures}
+    return {name for name in names if not {name, name.partition(": ")[2] or name} & known}
+
+
+def _texts() -> Iterator[str]:
+    """Every text in the code of scenarios, also what stands behind a variant's name."""
+    for path in HERE.glob("*.py"):
+        if not path.name.startswith("test_"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value.removeprefix(": ")
+
+
 def _functions(path: Path) -> Iterator[ast.FunctionDef]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):

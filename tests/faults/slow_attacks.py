@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from e2e.crowd import Member
 from e2e.servers import Server
@@ -20,6 +20,7 @@ from .caller import Caller
 from .ledger import delivered, ledger_of, refused
 from .numbers import Numbers
 from .scenario import Figure, Rig, Scenario, at_least, at_most, none, told
+from .tails import tails
 from .workers import SPARE, broker_url, census, serve, wait_until_rest
 
 PROMISE = (
@@ -30,6 +31,7 @@ CONNECTIONS, GOOD, RATE = 200, 50, 20.0
 # Large enough to be more than the buffers of a connection that is read so slowly.
 TARGET = "/api/large"
 LATER = 2.0
+TAILS = "p99 alone", "p99 beside them", "p99, times that without them"
 # Requests of a good client while the short form's attack lasts.
 CALLS = 10
 # Seconds of each part of the long form.
@@ -135,15 +137,9 @@ def _split(members: Sequence[Member], marks: list[int]) -> tuple[list[float], li
     return before, after
 
 
-def _compared(
-    rig: Rig, what: str, before: Sequence[float], after: Sequence[float]
-) -> Iterator[Figure]:
-    """Only where there is time for enough of them do two tails compare."""
+def _compared(rig: Rig, what: str, before: Sequence[float], after: Sequence[float]) -> list[Figure]:
     alone, beside = (1e3 * sorted(each)[int(0.99 * len(each))] for each in (before, after))
-    yield told(f"{what}: p99 alone", alone, "ms")
-    yield told(f"{what}: p99 beside them", beside, "ms")
-    name, ratio = f"{what}: p99, times that without them", beside / alone
-    yield at_most(name, ratio, LATER) if rig.long else told(name, ratio)
+    return tails(rig, alone, beside, LATER, names=[f"{what}: {name}" for name in TAILS])
 
 
 HEADS = Scenario(

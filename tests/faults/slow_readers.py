@@ -23,6 +23,7 @@ from .audience import gather
 from .load import load
 from .numbers import Numbers
 from .scenario import Figure, Rig, Scenario, at_least, at_most, none, told
+from .tails import tails
 from .workers import USUAL, broker_url, memory, serve
 
 READERS, FROZEN_ONES = 150, 50
@@ -36,6 +37,11 @@ MANY = 1_000_000
 FILLED, GROWTH = 20.0, 20.0
 # How much later the others may get their events.
 LATER = 1.2
+TAILS = (
+    "p99 of the others alone",
+    "p99 of the others beside them",
+    "p99 of the others, times that without slow ones",
+)
 
 
 def run(rig: Rig) -> Sequence[Figure]:
@@ -48,9 +54,7 @@ def run(rig: Rig) -> Sequence[Figure]:
         none("slow clients that statistics do not count", FROZEN_ONES - cut.noted),
         at_least("first cut, after the first event", cut.first, timeout, "s"),
         at_most("last cut, after the first event", cut.last, timeout + FILLED, "s"),
-        told("p99 of the others alone", alone.p99_ms, "ms"),
-        told("p99 of the others beside them", beside.p99_ms, "ms"),
-        _ratio(rig, beside.p99_ms / alone.p99_ms),
+        *tails(rig, alone.p99_ms, beside.p99_ms, LATER, names=TAILS),
         at_most("a worker's memory grew by", cut.growth, GROWTH, "MiB"),
         told(
             "events that they did not take",
@@ -62,12 +66,6 @@ def run(rig: Rig) -> Sequence[Figure]:
         none("events twice or out of order", sum(c.repeats + c.backwards for c in (alone, beside))),
         none("others that were cut", sum(c.closed + c.failed + c.refused for c in (alone, beside))),
     ]
-
-
-def _ratio(rig: Rig, ratio: float) -> Figure:
-    """Only where there is time for enough of them do two tails compare."""
-    name = "p99 of the others, times that without slow ones"
-    return at_most(name, ratio, LATER) if rig.long else told(name, ratio)
 
 
 class Cut:

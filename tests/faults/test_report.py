@@ -18,6 +18,7 @@ from .report import Report, Result
 from .scenario import (
     Figure,
     Rig,
+    Scale,
     Scenario,
     Unavailable,
     at_least,
@@ -28,6 +29,7 @@ from .scenario import (
     told,
 )
 from .soak import slope
+from .tails import tails
 
 
 def result(key: str, *figures: Figure, **more: str) -> Result:
@@ -179,12 +181,36 @@ def test_the_page_says_what_the_report_has() -> None:
     assert report.results.keys() <= SCENARIOS.keys()
 
 
+def test_the_stored_figures_are_those_that_scenarios_tell() -> None:
+    """Otherwise they were measured by what has been rewritten since."""
+    assert not pages.strange_figures(Report.read(pages.STORED)), "measure anew: make soak"
+    renamed = {"kill": result("kill", told("gevent: events lost", 0), told("events mislaid", 0))}
+    assert pages.strange_figures(Report(results=renamed)) == {"events mislaid"}
+
+
 def test_the_tests_that_the_page_names_are_there() -> None:
     page = pages.PAGE.read_text()
     assert len(pages.NAMED.findall(page)) > len(SCENARIOS)
     assert not pages.missing_tests(page)
     named = "`tests/faults/test_report.py::test_nothing` `tests/faults/gone.py::test_numbers`"
     assert len(pages.missing_tests(named)) == 2
+
+
+@pytest.mark.parametrize(
+    ("scale", "alone", "beside", "held"),
+    [
+        ("long", 10, 12, True),
+        ("long", 10, 12.1, False),
+        ("short", 10, 999, True),
+        ("short", 10, 1001, False),
+        ("short", 300, 1499, True),
+        ("short", 300, 1501, False),
+    ],
+)
+def test_tails(scale: Scale, alone: float, beside: float, held: bool) -> None:
+    figures = tails(Rig(scale, Path()), alone, beside, 1.2, names=("alone", "beside", "times"))
+    assert [figure.name for figure in figures] == ["alone", "beside", "times"]
+    assert all(figure.held for figure in figures) is held
 
 
 def test_slope() -> None:
