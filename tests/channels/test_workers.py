@@ -1,9 +1,10 @@
-"""Several gunicorn workers on one broker: nothing lost, nothing twice, whoever is killed."""
+"""Several gunicorn workers on one broker: nothing lost, twice or foreign, whoever is killed."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import random
 import signal
@@ -29,6 +30,8 @@ from .followers import published, seq_in, seq_of
 
 HISTORY = 100_000
 LAST = '"the last one"'
+# Who follows channels of their own, and how many each has.
+USERS, CHANNELS = ("ann", "bob"), 50
 # Three workers are killed while it lasts.
 RATE, SECONDS, BETWEEN = 200, 6, 1.8
 
@@ -135,28 +138,43 @@ def _paths() -> dict[str, str]:
 
 
 def test_workers_are_killed_under_load(launch: Any, follow: Any, redis_url: str) -> None:
-    url = redis_url
+    """Two users of fifty channels each, who come and go: each has all of theirs, and no other's."""
+    url, chance = redis_url, random.Random(9)
     server = launch(url, 3)
-    channels = ("a", "b", "c")
     followers = [
-        follow(server.port, channels[n % 3 :], LAST, patience=1.5, seed=n) for n in range(9)
+        follow(server.port, some_of(USERS[n % 2], chance), LAST, patience=1.5, seed=n)
+        for n in range(9)
     ]
-    followers.append(follow(server.port, channels, LAST))
+    followers += [follow(server.port, channels_of(user), LAST) for user in USERS]
     wait_for(lambda: all(f.events for f in followers), "everybody is ready", 20)
     broker = broker_from_url(url, history=HISTORY)
-    acknowledged = _load(server, broker, channels, SECONDS)
-    broker.publish("c", LAST.strip('"'))
+    everything = [channel for user in USERS for channel in channels_of(user)]
+    acknowledged = _load(server, broker, everything, SECONDS)
+    for user in USERS:
+        broker.publish(channels_of(user)[0], LAST.strip('"'))
     broker.close()
     for follower in followers:
         follower.join(30)
-    assert set(acknowledged) <= set(log_of(url, *channels)), "an acknowledged event is gone"
+    assert set(acknowledged) <= set(log_of(url, *everything)), "an acknowledged event is gone"
     for follower in followers:
+        told = {json.loads(event.data) for event in published(follower.events)}
+        assert told <= {*follower.channels, LAST.strip('"')}, "an event of another channel"
         check_complete(follower.events, log_of(url, *follower.channels))
     assert sum(follower.connections for follower in followers) > 3 * len(followers)
 
 
-def _load(server: Server, broker: Any, channels: tuple[str, ...], seconds: int) -> list[int]:
-    """Publish at a steady rate, from here and from workers, and kill a worker now and then."""
+def channels_of(user: str) -> tuple[str, ...]:
+    return tuple(f"{user}-{number}" for number in range(CHANNELS))
+
+
+def some_of(user: str, chance: random.Random) -> tuple[str, ...]:
+    """Some channels of a user, with the one on which the last event comes."""
+    first, *others = channels_of(user)
+    return first, *chance.sample(others, chance.randint(CHANNELS // 4, CHANNELS - 1))
+
+
+def _load(server: Server, broker: Any, channels: list[str], seconds: int) -> list[int]:
+    """Publish each channel's name on it, from here and from workers; kill a worker now and then."""
     chance, seqs = random.Random(3), []
     begun, kill_at, count = time.monotonic(), 1.0, 0
     while (now := time.monotonic() - begun) < seconds:
@@ -170,10 +188,10 @@ def _load(server: Server, broker: Any, channels: tuple[str, ...], seconds: int) 
         count += 1
         channel = chance.choice(channels)
         if count % 20:
-            seqs.append(seq_in(broker.publish(channel, count)))
+            seqs.append(seq_in(broker.publish(channel, channel)))
         else:  # the worker may be killed before it answers
             with contextlib.suppress(OSError, http.client.HTTPException):
-                ids = servers.publish(server, channel, count)
+                ids = servers.publish(server, channel, channel)
                 seqs += map(seq_in, ids)
     assert count > 0.5 * RATE * seconds, "too slow to say anything"
     return seqs
