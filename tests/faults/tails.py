@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from .scenario import Figure, Rig, at_most, told
 
 # In short: how many times as late, and the milliseconds that are never too late.
-TIMES, FLOOR = 5.0, 1000.0
+TIMES, FLOOR = 5.0, 2000.0
 
 
 def tails(

@@ -201,10 +201,10 @@ def test_the_tests_that_the_page_names_are_there() -> None:
     [
         ("long", 10, 12, True),
         ("long", 10, 12.1, False),
-        ("short", 10, 999, True),
-        ("short", 10, 1001, False),
-        ("short", 300, 1499, True),
-        ("short", 300, 1501, False),
+        ("short", 10, 1999, True),
+        ("short", 10, 2001, False),
+        ("short", 500, 2499, True),
+        ("short", 500, 2501, False),
     ],
 )
 def test_tails(scale: Scale, alone: float, beside: float, held: bool) -> None:
