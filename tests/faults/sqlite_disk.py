@@ -1,6 +1,6 @@
 """The disk of the SQLite log takes nothing: it is full, or its file may only be read.
 
-Workers run in a mount namespace of their own, with a disk of a few megabytes there, or with the
+Workers run in a mount namespace of their own, with a small disk there, or with the
 folder of the log mounted so that it cannot be written; we reach it from outside. Streams are open
 all the time, and an outsider publishes where that is possible.
 """
@@ -34,7 +34,7 @@ REFUSED = (503, "Service Unavailable")
 # Seconds after which publishing works again.
 BACK = 3.0
 # What mounts: the folder is `$0`, the server's own command follows.
-FULL = 'mount -t tmpfs -o size=16m none "$0" && exec "$@"'
+FULL = 'mount -t tmpfs -o size=64m none "$0" && exec "$@"'
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
 
 
@@ -180,9 +180,12 @@ def _fill(path: Path) -> None:
 
 
 def _until_refused(service: Service) -> None:
-    """Publish until it fails, and a few times more."""
-    for _ in range(200):
-        if not service.publish("x" * SIZE):
+    """Publish until it fails, and a few times more.
+
+    What is trimmed makes room for more of the same size, perhaps for ever: then larger ones come.
+    """
+    for n in range(200):
+        if not service.publish("x" * (SIZE if n < 100 else 10 * SIZE)):
             break
     else:
         raise AssertionError("What cannot be written was stored 200 times.")
