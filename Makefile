@@ -34,7 +34,7 @@ run: $(RUN_READY) ## serve the demo on http://127.0.0.1:8000
 	FLASK_DEMO_ACCOUNTS=$${FLASK_DEMO_ACCOUNTS-$$demo} exec $(BIN)/python -m gunicorn wsgi:app
 
 test: lint programs node ## run linters, type checks and every test
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(TEST_READY) ## run ruff and mypy
 	@$(BIN)/python -m ruff check --quiet --output-format concise .

@@ -23,7 +23,7 @@ from .extension import Placed, runtime_of, this_app
 from .hooks import AnyHook, Hook, flatten
 from .kinds import Call, get_kind
 from .logs import Log
-from .policies import NOTHING, Policy, declared, keep_private, refuse_foreign
+from .policies import NOTHING, PRIVATE, Policy, declared, keep_private, refuse_foreign
 from .routes import VARIABLE, Route, bind, define_route
 from .streams import PROCESS
 
@@ -200,6 +200,7 @@ def _view(route: Route, hooks: tuple[Hook, ...], policy: Policy) -> Callable[...
         actual = request._get_current_object()  # type: ignore[attr-defined]  # a proxy
         PROCESS.note(actual.environ)
         if all_hooks or runtime.identify is not None or policy.check_origin:
+            actual.environ[PRIVATE] = True
             # Before any after_request function: a default of the whole app is for what has none.
             after_this_request(keep_private)
         if policy.check_origin:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
 
 from . import concurrency
@@ -31,6 +32,9 @@ PAGE = 500
 ALL_RINGS_BYTES = 64 * 1024 * 1024
 # Portions that are kept for subscribers at the same place.
 PORTIONS = 16
+# Followers of a channel, each group being one, that are woken by who publishes; more are woken by
+# the tail, once for a whole burst.
+FEW = 64
 # Seconds after which the tail looks without having been woken.
 LOOK = 0.5
 
@@ -67,8 +71,10 @@ class ChannelHub:
         To read back what was stored a moment ago costs more than to store it.
         """
         broker = self.broker
-        if self._thread != threading.get_native_id() or not (
-            isinstance(broker, RingingBroker) and broker.stores_as_told
+        if (
+            self._thread is None
+            or self._thread != threading.get_native_id()
+            or not (isinstance(broker, RingingBroker) and broker.stores_as_told)
         ):
             return broker.append(channel, body)
         position = broker.store(channel, body)
@@ -189,7 +195,7 @@ class ChannelHub:
         """Read what is new into the rings, for as long as anybody follows."""
         listener: Listener | None = None
         pause = FIRST_PAUSE
-        if concurrency.cooperative():
+        if concurrency.cooperative() and hasattr(threading, "get_native_id"):
             self._thread = threading.get_native_id()
         try:
             while (place := self._whereabouts()) is not None:
@@ -242,15 +248,23 @@ class ChannelHub:
             after = self._position
             if not self.rings or (position.epoch, entry.seq - 1) != after:
                 return False
+            if len(self._followers.get(entry.channel, ())) > FEW:
+                return False
             self._names = self._names or frozenset(self.rings)
             sources = self._absorb_whole(self._names, after, merged)
         self._tell(merged, sources)
         return True
 
     def _tell(self, merged: Merged, sources: Iterable[Follower]) -> None:
+        waiting = deque(sources)
+        try:
+            while waiting:
+                wake(waiting[0])
+                waiting.popleft()
+        finally:
+            for source in waiting:  # if whoever publishes was ended at that
+                wake(source)
         self.lag.read(Position(merged.epoch, merged.until))
-        for source in sources:
-            wake(source)
 
     def _absorb_whole(
         self, channels: frozenset[str], after: Position, merged: Merged

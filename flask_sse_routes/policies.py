@@ -19,6 +19,8 @@ from .cors import CORS
 from .errors import DeclarationError
 from .hooks import Hook, define_hook
 
+# In the environ of a request: its answer is for one client alone.
+PRIVATE = "flask_sse_routes.private"
 # A browser keeps it, if at all, only to ask whether it is still so; a proxy does not.
 FOR_ONE = "private, no-cache"
 # How the names of all headers begin that let other origins in.
@@ -86,6 +88,8 @@ def install(app: Flask, policies: Policies, asked_blueprints: Callable[[], list[
         return None if policies.of(asked_blueprints()).cors is None else _preflight(app)
 
     def after(response: Response) -> Response:
+        if PRIVATE in request.environ:
+            keep_private(response)  # an app's function may have made another response
         cors = policies.of(asked_blueprints()).cors if policies.any_cors else None
         if cors is not None:
             _grant(response, cors)

@@ -37,16 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests of the other form of process to the run that has it, and begin with that run.
-
-    It is one long test: begun last, it would leave all but one of several processes idle.
-    """
+    """Leave the tests of the other form of process to the run that has it."""
     other = "threads" if cooperative() else "gevent"
     left = [item for item in items if item.get_closest_marker(other)]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
-    items.sort(key=lambda item: item.path.name != "test_gevent.py")
 
 
 @pytest.fixture(autouse=True)

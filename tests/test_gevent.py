@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from gevent_run import check_under_gevent
 
 TESTS = Path(__file__).parent
@@ -29,5 +30,7 @@ MODULES = (
 )
 
 
-def test_the_suite_passes_under_gevent() -> None:
-    check_under_gevent((TESTS / f"test_{module}.py" for module in MODULES), timeout=170)
+# One by one: files of few tests are run last, and there one long one would be alone.
+@pytest.mark.parametrize("module", MODULES)
+def test_the_suite_passes_under_gevent(module: str) -> None:
+    check_under_gevent([TESTS / f"test_{module}.py"], timeout=170)

@@ -91,7 +91,7 @@ class AsyncStream(Generic[E]):
                 if response is not None:
                     yield None
                     async for chunk in response.aiter_bytes():
-                        for event in state.feed(chunk):
+                        for event in state.feed(chunk, self._closing.is_set):
                             yield event
                         if not self._goes_on():
                             return

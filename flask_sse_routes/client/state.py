@@ -127,12 +127,15 @@ class StreamState:
         backoff = self._backoff
         self._retry(backoff.after_loss() if after is None else backoff.as_told(after), failure)
 
-    def feed(self, chunk: bytes) -> Iterator[StreamEvent[str, Any]]:
-        """Yield the events that these bytes complete, until the stream is over.
+    def feed(self, chunk: bytes, closed: Callable[[], bool]) -> Iterator[StreamEvent[str, Any]]:
+        """Yield the events that these bytes complete, until the stream is over or closed.
 
         Raises `RouteError`: the stream ended with it, or sent an event that is too large.
         """
         for event in self._decoded(chunk):
+            # What is not handed out any more is not counted as if it were.
+            if closed():
+                return
             yield from self._received(event)
             if self.over:
                 return

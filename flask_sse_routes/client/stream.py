@@ -139,11 +139,7 @@ class _Reading:
         timeouts["read"] = state.silence
         yield None
         for chunk in response.iter_bytes():
-            for event in state.feed(chunk):
-                # By what it called for an event before this one.
-                if self.closing.is_set():
-                    return
-                yield event
+            yield from state.feed(chunk, self.closing.is_set)
             if not self._goes_on():
                 return
         if not self.closing.is_set():

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flask_sse_routes import publishing
+from flask_sse_routes import channels, publishing
 from flask_sse_routes.brokers.base import Entry, Merged, Position
 from flask_sse_routes.brokers.memory import MemoryBroker
 from flask_sse_routes.brokers.sqlite import SqliteBroker
 from flask_sse_routes.channels import ChannelHub
+from flask_sse_routes.followers import ChannelSource
 
 from .sites import Site, take
 
@@ -90,6 +91,63 @@ def test_an_append_of_the_apps_own_is_what_counts(
         stream.next()
         site.publish("a", "words")
         assert stream.next().data == '"WORDS"'
+
+
+class Deaf(MemoryBroker):
+    """Another: what it has stored is not what is read."""
+
+    def poll(self, channels: Iterable[str], after: int, limit: int) -> Merged:
+        merged = super().poll(channels, after, limit)
+        found = [entry._replace(body=entry.body.lower()) for entry in merged.entries]
+        return merged._replace(entries=found)
+
+
+def test_nor_is_a_reading_of_its_own_left_out(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "broker_from_url", lambda url, **options: Deaf())
+    site = make_site()
+    with site.open("a") as stream:
+        stream.next()
+        site.publish("a", "WORDS")
+        assert stream.next().data == '"words"'
+
+
+def test_many_are_woken_by_the_tail(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch, read: list[Entry]
+) -> None:
+    monkeypatch.setattr(channels, "FEW", 1)
+    site = make_site()
+    with site.open("a") as stream, site.open("a", "b") as other, site.open("b") as third:
+        stream.next(), other.next(), third.next()
+        ids = [site.publish("a", n) for n in range(3)]
+        for each in (stream, other):
+            assert [event.id for event in take(each, 3)] == ids
+        assert [str(Position(ids[0].split("-")[0], entry.seq)) for entry in read] == ids
+
+
+class EndedError(BaseException):
+    """Ends whoever publishes."""
+
+
+def test_a_publisher_that_is_ended_keeps_nobody_asleep(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make_site()
+    with site.open("a") as stream, site.open("a", "b") as other:
+        stream.next(), other.next()
+        wake, ends = ChannelSource.wake, [EndedError()]
+
+        def ended(source: ChannelSource) -> None:
+            if ends:
+                raise ends.pop()
+            wake(source)
+
+        monkeypatch.setattr(ChannelSource, "wake", ended)
+        with pytest.raises(EndedError):
+            site.publish("a", 0)
+        assert not ends
+        assert [len(take(each, 1)) for each in (stream, other)] == [1, 1]
 
 
 def test_what_cannot_be_taken_in_is_read(

@@ -13,7 +13,6 @@ import httpx
 import pytest
 
 from flask_sse_routes.client import Client, RouteError, Stream, connect, connect_async
-from flask_sse_routes.concurrency import cooperative
 
 from .python_readers import ROUTES
 from .scripted import Answer, Scripted, answer, stream
@@ -178,10 +177,30 @@ def test_closed_in_on_error_the_stream_is_over() -> None:
     ):
         opened.append(client.sse.feed())
         assert [event.data for event in opened[0]] == [1]
+        assert opened[0].last_event_id == "1", "what was not handed out is asked for again"
     assert len(server.requests) == 1
 
 
-@pytest.mark.skipif(cooperative(), reason="asyncio has a loop of its own")
+@pytest.mark.parametrize("last", [TROUBLE, "id: 2~end\n" + TROUBLE, "event: end\ndata: 3\n\n"])
+def test_nothing_behind_it_is_told_of(last: str) -> None:
+    opened: list[Stream[Any]] = []
+    told: list[RouteError] = []
+
+    def close(error: RouteError) -> None:
+        told.append(error)
+        opened[0].close()
+
+    with (
+        Scripted(stream(ONE + TROUBLE + last)) as server,
+        connect(server.url, routes=ROUTES, on_error=close) as client,
+    ):
+        opened.append(client.sse.feed())
+        assert [event.data for event in opened[0]] == [1]
+        assert len(told) == 1
+        assert opened[0].result is None
+
+
+@pytest.mark.threads
 def test_closed_in_on_error_by_asyncio() -> None:
     """What is called is no coroutine: it has another task close it."""
 

@@ -132,8 +132,17 @@ def for_a_minute(response: Response) -> Response:
     return response
 
 
+def in_an_envelope(response: Response) -> Response:
+    return Response(response.get_data(), response.status, content_type=response.content_type)
+
+
 @pytest.mark.parametrize(
-    ("default", "said"), [(by_default, PRIVATE), (for_a_minute, "private, no-cache, max-age=60")]
+    ("default", "said"),
+    [
+        (by_default, PRIVATE),
+        (for_a_minute, "private, no-cache, max-age=60"),
+        (in_an_envelope, PRIVATE),
+    ],
 )
 @pytest.mark.parametrize("path", ["it", "say?n=x", "fails"])
 @pytest.mark.parametrize("late", [True, False])
