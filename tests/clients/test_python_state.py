@@ -26,6 +26,10 @@ GET = Call("GET", "http://host/feed")
 STREAM = {"Content-Type": "Text/Event-Stream; charset=utf-8"}
 
 
+def never() -> bool:
+    return False
+
+
 def longest(retry: int | None = None) -> Backoff:
     backoff = Backoff(lambda: 1.0)
     backoff.retry = retry
@@ -77,7 +81,7 @@ def test_a_refused_stream_is_patient_for_a_while() -> None:
     for text in [b"retry: 500\n\n"] * 6 + [b"data: 1\n\n"] + [b"retry: 500\n\n"] * 2:
         refusal = {} if b"data" in text else {"SSE-Refused": "capacity"}
         assert state.accepts(200, {**STREAM, **refusal})
-        list(state.feed(text))
+        list(state.feed(text, never))
         state.ended()
         waits.append(state.wait)
     assert waits == [1, 1, 1, 4.5, 8.5, 16.5, 0.5, 1, 1]
@@ -163,7 +167,7 @@ def test_a_working_stream_comes_back_soon_and_a_broken_one_later() -> None:
     waits = []
     for text in (b"", b"", b"data: 1\n\n", b""):
         assert state.accepts(200, STREAM)
-        list(state.feed(text))
+        list(state.feed(text, never))
         state.ended()
         waits.append(state.wait)
     assert waits == [1.5, 3, 1.5, 3]
@@ -183,7 +187,7 @@ def test_a_stream_that_fails_once_it_has_begun_comes_back_later_each_time(text: 
     waits = []
     for _ in range(4):
         assert state.accepts(200, STREAM)
-        list(state.feed(f"retry: 100\n{text}".encode()))
+        list(state.feed(f"retry: 100\n{text}".encode(), never))
         state.ended()
         waits.append(state.wait)
     assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8])

@@ -146,7 +146,7 @@ class Proxy:
     def children(self) -> set[int]:
         """Return the processes that the proxy has started and that still run."""
         found = psutil.Process(self.process.pid).children(recursive=True)
-        return {each.pid for each in found if each.status() != psutil.STATUS_ZOMBIE}
+        return {each.pid for each in found if _runs(each)}
 
     def stop(self) -> None:
         """End it at once, and all that it started."""
@@ -160,3 +160,10 @@ class Proxy:
         assert self.process.poll() is None, "it ended"
         with socket.socket() as probe:
             return probe.connect_ex(self.address) == 0
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # since it was found
+        return False
